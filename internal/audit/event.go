@@ -1,0 +1,109 @@
+// Package audit defines what is written down about everything that happens: who, what, on which subject, why, under
+// which policy, with what outcome and from where.
+//
+// Events are written in the transaction of the change that they tell of (R-177), never hold personal data in clear or a
+// secret (R-174), and are never changed or deleted: the database refuses both. Who appends them is the storage adapter;
+// this package is values only.
+package audit
+
+import "time"
+
+// ActorKind is what kind of principal acted.
+type ActorKind string
+
+// The actors. A claimant and an owner are known by what they hold, not by name.
+const (
+	ActorClient   ActorKind = "client"   // a non-human caller: an API credential
+	ActorClaimant ActorKind = "claimant" // who makes the claim, through a client
+	ActorOwner    ActorKind = "owner"    // who objects
+	ActorAgent    ActorKind = "agent"    // a support agent
+	ActorAI       ActorKind = "ai"       // an AI agent
+	ActorOperator ActorKind = "operator" // an operator, at the command line or through the API
+	ActorSystem   ActorKind = "system"   // a timer or a job
+)
+
+// Actor is who acted.
+type Actor struct {
+	Kind ActorKind `json:"kind"`
+	ID   string    `json:"id,omitempty"` // cli_…, an agent's subject; empty for claimants and owners
+}
+
+// Outcome says how it ended.
+type Outcome string
+
+// The outcomes.
+const (
+	Success Outcome = "success"
+	Failure Outcome = "failure" // a refusal that was recorded: a wrong code
+)
+
+// Action names what was done, as <noun>.<verb>: the internal event vocabulary of requirements.md, section 5.
+type Action string
+
+// The actions of recoveries. Each transition of the table has exactly one, so that replaying events rebuilds states.
+const (
+	RecoveryInitiated      Action = "recovery.initiated"
+	ChallengeRequested     Action = "recovery.challenge.requested"
+	ProofAccepted          Action = "recovery.proof.accepted"
+	ProofRejected          Action = "recovery.proof.rejected"
+	MethodDisabled         Action = "recovery.method.disabled"
+	RecoveryRebind         Action = "recovery.rebind"
+	RecoveryAssisted       Action = "recovery.assisted"
+	RecoveryApproved       Action = "recovery.approved"
+	RecoveryDenied         Action = "recovery.denied"
+	RecoveryAppealed       Action = "recovery.appealed"
+	CoolingOffEntered      Action = "recovery.cooling_off.entered"
+	CoolingOffExtended     Action = "recovery.cooling_off.extended"
+	RecoveryReady          Action = "recovery.ready"
+	RecoveryObjected       Action = "recovery.objected"
+	RecoveryContested      Action = "recovery.contested"
+	RecoveryResumed        Action = "recovery.resumed"
+	RecoveryVetoed         Action = "recovery.vetoed"
+	GrantIssued            Action = "recovery.grant.issued"
+	GrantRefused           Action = "recovery.grant.refused"
+	GrantReplayed          Action = "recovery.grant.replayed"
+	RecoveryCompleted      Action = "recovery.completed"
+	RecoveryReversed       Action = "recovery.reversed"
+	ReversalRequested      Action = "recovery.reversal.requested"
+	RecoveryProbationEnded Action = "recovery.probation.ended"
+	RecoveryCancelled      Action = "recovery.cancelled"
+	RecoveryExpired        Action = "recovery.expired"
+	ObjectionRefused       Action = "recovery.objection.refused"
+	ChallengeSent          Action = "recovery.challenge.sent"
+	ChallengeSendFailed    Action = "recovery.challenge.send_failed"
+	NoticeAccepted         Action = "notice.accepted"
+	NoticeFailed           Action = "notice.failed"
+	AccountRegistered      Action = "account.registered"
+	AccountReplaced        Action = "account.replaced"
+	AccountErased          Action = "account.erased"
+	FactorEnrolled         Action = "factor.enrolled"
+	FactorBound            Action = "factor.bound"
+	FactorRevoked          Action = "factor.revoked"
+	SavedCodesIssued       Action = "saved_code.issued"
+	SavedCodeUsed          Action = "saved_code.used"
+	ClientCreated          Action = "nhi.created"
+	ClientRotated          Action = "nhi.rotated"
+	ClientRevoked          Action = "nhi.disabled"
+	PolicyActivated        Action = "policy.activated"
+	AuthorisationFailed    Action = "authorisation.failed"
+	AccountsImported       Action = "account.imported"
+)
+
+// Event is one entry. Details holds identifiers, enumerations and numbers only.
+type Event struct {
+	ID            string
+	Tenant        string
+	At            time.Time
+	Actor         Actor
+	Action        Action
+	Subject       string // the id of what it is about: rcv_, acc_, cli_, …
+	Recovery      string // set when a recovery is concerned
+	Version       int64  // the recovery's version after the change; 0 when the event is no transition
+	From, To      string // states, for transitions
+	Reason        string // an enumeration, never free text
+	PolicyVersion string
+	Outcome       Outcome
+	Origin        string // the truncated network prefix of the end user
+	RequestID     string
+	Details       map[string]any
+}

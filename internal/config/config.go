@@ -1,0 +1,110 @@
+// Package config turns the environment into one typed, validated, printable value.
+//
+// It is the only place that knows the names of the HOLDFAST_ variables. Everything wrong with them is reported at once,
+// by variable, and no message and no rendering ever repeats a value that could be a secret. A variable that is not known
+// is an error, because a misspelt limit is a limit that is not there.
+package config
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/holdfast/holdfast/internal/secret"
+)
+
+// Config is everything that may differ between two installations. It is a value: nothing reads the environment later.
+// Each field names its variable (without the prefix HOLDFAST_), its default and what it means; docs and checks are made
+// from these tags.
+type Config struct {
+	Mode        Mode     `env:"MODE" envDefault:"production" help:"production or dev; dev permits http links, the development clock and limits that are multiplied"`
+	Role        Role     `env:"ROLE" envDefault:"both" help:"what this node does: serve (the API), work (jobs) or both"`
+	Workers     int      `env:"WORKERS" envDefault:"20" help:"jobs worked on at the same time, 1 to 1000"`
+	DataDir     string   `env:"DATA_DIR" help:"where holdfast dev keeps its database, keys and dev.json; it chooses a folder when absent"`
+	PGBin       string   `env:"PG_BIN" help:"folder of the PostgreSQL binaries that holdfast dev and the tests start"`
+	LimitFactor float64  `env:"LIMIT_FACTOR" envDefault:"1" help:"multiplies every edge limit; dev only"`
+	HTTP        HTTP     `env:"-"`
+	Database    Database `env:"-"`
+	Keys        Keys     `env:"-"`
+	Policy      Policy   `env:"-"`
+	SMTP        SMTP     `env:"-"`
+	Twilio      Twilio   `env:"-"`
+	Log         Log      `env:"-"`
+}
+
+// HTTP is how the service is reached.
+type HTTP struct {
+	Listen          string        `env:"LISTEN" help:"address of the public API; :8080, in dev 127.0.0.1:8080"`
+	AdminListen     string        `env:"ADMIN_LISTEN" envDefault:"127.0.0.1:8081" help:"address of health, readiness and metrics; never public"`
+	PublicURL       string        `env:"PUBLIC_URL" help:"what every link in a message begins with; https, in dev http is allowed"`
+	TrustedProxies  Prefixes      `env:"TRUSTED_PROXIES" help:"prefixes of the proxies whose X-Forwarded-For is believed, separated by commas"`
+	ProxyHops       int           `env:"PROXY_HOPS" envDefault:"0" help:"how many trusted proxies stand before the service, 0 to 10"`
+	ReadTimeout     time.Duration `env:"READ_TIMEOUT" envDefault:"10s" help:"to read a whole request, 1s to 60s"`
+	WriteTimeout    time.Duration `env:"WRITE_TIMEOUT" envDefault:"30s" help:"to read and answer a request, 1s to 120s"`
+	HandlerTimeout  time.Duration `env:"HANDLER_TIMEOUT" envDefault:"10s" help:"for the work of one request, below WRITE_TIMEOUT"`
+	BodyLimit       Bytes         `env:"BODY_LIMIT" envDefault:"64KiB" help:"the largest request body, 1KiB to 1MiB"`
+	ImportBodyLimit Bytes         `env:"IMPORT_BODY_LIMIT" envDefault:"2GiB" help:"the largest body of an account import, 1MiB to 16GiB"`
+	TLSCert         string        `env:"TLS_CERT" help:"certificate file (PEM), when no proxy ends TLS"`
+	TLSKey          string        `env:"TLS_KEY" help:"key file (PEM) of TLS_CERT"`
+	TLSClientCA     string        `env:"TLS_CLIENT_CA" help:"file (PEM) of the authorities whose client certificates redeeming a grant demands (R-115)"`
+}
+
+// Database is where the truth is.
+type Database struct {
+	URL        secret.String `env:"DATABASE_URL" help:"PostgreSQL, as the role that the service signs in with"`
+	Role       string        `env:"DATABASE_ROLE" envDefault:"holdfast_service" help:"role that every connection takes on, so that audit rows cannot be changed; empty for none"`
+	MigrateURL secret.String `env:"MIGRATE_DATABASE_URL" help:"PostgreSQL, as the owner of the schema, for holdfast migrate; DATABASE_URL when absent"`
+	MaxConns   int32         `env:"DB_MAX_CONNS" envDefault:"16" help:"connections of this node, 4 to 1000"`
+}
+
+// Keys is where the keyring comes from: exactly one of the two outside dev.
+type Keys struct {
+	File string        `env:"KEYRING_FILE" help:"file of the keyring (JSON), readable by the service alone"`
+	JSON secret.String `env:"KEYRING" help:"the keyring itself (JSON), when there is no file"`
+}
+
+// Policy is what recoveries demand.
+type Policy struct {
+	Preset  Preset        `env:"POLICY" help:"the preset in force when nothing else is: balanced or nist; balanced when absent"`
+	File    string        `env:"POLICY_FILE" help:"a policy document (YAML) in place of a preset"`
+	CodeTTL time.Duration `env:"CODE_TTL" envDefault:"10m" help:"how long a code that was sent is valid, 1m to 10m (R-025)"`
+}
+
+// SMTP is the mail server. It is off without a host.
+type SMTP struct {
+	Host     string        `env:"SMTP_HOST" help:"mail server; mail is off without it"`
+	Port     int           `env:"SMTP_PORT" envDefault:"587" help:"its port"`
+	Username string        `env:"SMTP_USERNAME" help:"account at the mail server"`
+	Password secret.String `env:"SMTP_PASSWORD" help:"password of SMTP_USERNAME"`
+	TLS      TLSMode       `env:"SMTP_TLS" envDefault:"starttls" help:"starttls, implicit, or none (never with a password)"`
+	From     string        `env:"SMTP_FROM" help:"sender of every mail, as in: Example Recovery <recovery@example.com>"`
+}
+
+// Enabled reports whether mail can be sent.
+func (s SMTP) Enabled() bool { return s.Host != "" }
+
+// Twilio is the provider of text messages. It is off without an account.
+type Twilio struct {
+	AccountSID          string        `env:"TWILIO_ACCOUNT_SID" help:"account (AC…); text messages are off without it"`
+	AuthToken           secret.String `env:"TWILIO_AUTH_TOKEN" help:"token of TWILIO_ACCOUNT_SID; also checks its callbacks"`
+	From                string        `env:"TWILIO_FROM" help:"sending number (E.164)"`
+	MessagingServiceSID string        `env:"TWILIO_MESSAGING_SERVICE_SID" help:"messaging service (MG…) in place of TWILIO_FROM"`
+	BaseURL             string        `env:"TWILIO_BASE_URL" help:"another address for Twilio's API; https, in dev http is allowed"`
+}
+
+// Enabled reports whether text messages can be sent.
+func (t Twilio) Enabled() bool { return t.AccountSID != "" }
+
+// Log is how much is written down, and in which form.
+type Log struct {
+	Level  slog.Level `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
+	Format LogFormat  `env:"LOG_FORMAT" help:"json or text; json, in dev text"`
+}
+
+// Dev reports whether this is a development installation.
+func (c Config) Dev() bool { return c.Mode == Dev }
+
+// Serves reports whether this node answers the API.
+func (c Config) Serves() bool { return c.Role == Serve || c.Role == Both }
+
+// Works reports whether this node works on jobs.
+func (c Config) Works() bool { return c.Role == Work || c.Role == Both }

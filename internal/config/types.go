@@ -1,0 +1,143 @@
+package config
+
+import (
+	"errors"
+	"math"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// Mode says whether real people are behind the accounts.
+type Mode string
+
+// The modes.
+const (
+	Production Mode = "production"
+	Dev        Mode = "dev"
+)
+
+// Role is what one node does.
+type Role string
+
+// The roles.
+const (
+	Serve Role = "serve"
+	Work  Role = "work"
+	Both  Role = "both"
+)
+
+// Preset is a policy that ships with the service.
+type Preset string
+
+// The presets.
+const (
+	Balanced Preset = "balanced"
+	NIST     Preset = "nist"
+)
+
+// TLSMode is how the connection to the mail server is protected.
+type TLSMode string
+
+// The modes of protection. With StartTLS the server must offer it: a connection is never continued in clear.
+const (
+	StartTLS TLSMode = "starttls"
+	Implicit TLSMode = "implicit"
+	NoTLS    TLSMode = "none"
+)
+
+// LogFormat is the form of log lines.
+type LogFormat string
+
+// The formats.
+const (
+	JSON LogFormat = "json"
+	Text LogFormat = "text"
+)
+
+// Prefixes is a list of network prefixes. An address alone stands for itself.
+type Prefixes []netip.Prefix
+
+// errPrefixes does not repeat what it was given.
+var errPrefixes = errors.New("must be network prefixes such as 10.0.0.0/8,fd00::/8")
+
+// UnmarshalText reads prefixes separated by commas. Bits below the mask are cleared; a prefix of IPv4-mapped IPv6 is refused.
+func (p *Prefixes) UnmarshalText(text []byte) error {
+	var out Prefixes
+	for part := range strings.SplitSeq(string(text), ",") {
+		part = strings.TrimSpace(part)
+		prefix, err := netip.ParsePrefix(part)
+		if addr, addrErr := netip.ParseAddr(part); addrErr == nil && addr.Zone() == "" {
+			addr = addr.Unmap()
+			prefix, err = addr.Prefix(addr.BitLen())
+		}
+		if err != nil || prefix.Addr().Is4In6() {
+			return errPrefixes
+		}
+		out = append(out, prefix.Masked())
+	}
+	*p = out
+	return nil
+}
+
+// MarshalText writes the prefixes as they are read.
+func (p Prefixes) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// String is the prefixes as they are read.
+func (p Prefixes) String() string {
+	parts := make([]string, len(p))
+	for i, prefix := range p {
+		parts[i] = prefix.String()
+	}
+	return strings.Join(parts, ",")
+}
+
+// Bytes is a size. It is written as a whole number with one of the units B, KiB, MiB, GiB; without a unit it is bytes.
+type Bytes int64
+
+// The units.
+const (
+	KiB Bytes = 1 << 10
+	MiB Bytes = 1 << 20
+	GiB Bytes = 1 << 30
+)
+
+// errSize does not repeat what it was given.
+var errSize = errors.New("must be a size such as 64KiB, 2MiB or 1GiB")
+
+// UnmarshalText reads a size. Signs, fractions, blanks and overflow are refused.
+func (b *Bytes) UnmarshalText(text []byte) error {
+	digits, unit := string(text), Bytes(1)
+	for _, u := range []struct {
+		suffix string
+		size   Bytes
+	}{{"KiB", KiB}, {"MiB", MiB}, {"GiB", GiB}, {"B", 1}} {
+		if rest, ok := strings.CutSuffix(digits, u.suffix); ok {
+			digits, unit = rest, u.size
+			break
+		}
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n < 0 || digits[0] == '+' || Bytes(n) > math.MaxInt64/unit {
+		return errSize
+	}
+	*b = Bytes(n) * unit
+	return nil
+}
+
+// MarshalText writes the size in the largest unit that divides it.
+func (b Bytes) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
+
+// String is the size in the largest unit that divides it.
+func (b Bytes) String() string {
+	switch {
+	case b != 0 && b%GiB == 0:
+		return strconv.FormatInt(int64(b/GiB), 10) + "GiB"
+	case b != 0 && b%MiB == 0:
+		return strconv.FormatInt(int64(b/MiB), 10) + "MiB"
+	case b != 0 && b%KiB == 0:
+		return strconv.FormatInt(int64(b/KiB), 10) + "KiB"
+	default:
+		return strconv.FormatInt(int64(b), 10) + "B"
+	}
+}

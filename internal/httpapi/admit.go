@@ -1,0 +1,225 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/holdfast/holdfast/internal/credential"
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/idempotency"
+	"github.com/holdfast/holdfast/internal/secret"
+	"github.com/holdfast/holdfast/internal/telemetry"
+)
+
+const (
+	headerClaimant = "Holdfast-Claimant"
+	// longestCredential bounds what is looked at of an Authorization header.
+	longestCredential = 256
+)
+
+// call is what admission has learned about a request.
+type call struct {
+	requestID string
+	source    netip.Addr
+	who       *credential.Principal // nil where anyone may call
+	claimant  secret.String
+	params    map[string]string
+	body      []byte
+	key       idempotency.Key // zero where none was sent and none is needed
+}
+
+const callKey = "holdfast.call"
+
+// callOf gives what admission has learned. Handlers run only behind it.
+func callOf(c echo.Context) *call {
+	in, ok := c.Get(callKey).(*call)
+	if !ok {
+		panic("httpapi: a handler without admission")
+	}
+	return in
+}
+
+// admit is the one way into a handler. In this order: where the request comes from, who sends it and whether they may, how
+// often, for which recovery, what it says, and which request it is if it comes again. Nothing is looked up by what the
+// request names before its limits have been asked.
+func (h *handler) admit(rt route, op *operation) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if rt.body != bodyNDJSON {
+			ctx, cancel := context.WithTimeout(c.Request().Context(), h.HandlerTimeout)
+			defer cancel()
+			c.SetRequest(c.Request().WithContext(ctx))
+		}
+		in := &call{requestID: telemetry.RequestIDFrom(c.Request().Context())}
+		c.Set(callKey, in)
+		for _, step := range []func(echo.Context, route, *operation, *call) error{
+			h.locate, h.authenticate, h.limit, h.claim, h.address, h.read, h.identify,
+		} {
+			if err := step(c, rt, op, in); err != nil {
+				return err
+			}
+		}
+		return rt.handle(h, c)
+	}
+}
+
+// locate finds the client's address. A request whose source cannot be told would pass every limit by source: it is refused.
+func (h *handler) locate(c echo.Context, _ route, _ *operation, in *call) error {
+	addr, err := h.Source(c.Request())
+	if err != nil {
+		return fault.Of(fault.CodeUnavailable).Because(err)
+	}
+	in.source = addr
+	return nil
+}
+
+// authenticate finds out who calls and whether the route is for them. The zero rule is for nobody.
+func (h *handler) authenticate(c echo.Context, rt route, _ *operation, in *call) error {
+	switch rt.caller.kind {
+	case anyone:
+		return nil
+	case client, claimant:
+	case nobody:
+		return fault.Of(fault.CodeForbidden)
+	default:
+		return fault.Of(fault.CodeForbidden)
+	}
+	ctx := c.Request().Context()
+	who, err := h.bearer(ctx, c.Request().Header)
+	if err != nil {
+		if fault.KindOf(err) != fault.Unauthenticated {
+			return err
+		}
+		if limited := h.Limits.AllowRefusedCredential(ctx, in.source); limited != nil {
+			return limited
+		}
+		return err
+	}
+	in.who = &who
+	event := telemetry.EventFrom(ctx)
+	event.Set("tenant", who.Tenant)
+	event.Set("client", who.Client)
+	event.Set("credential", who.Credential)
+	if !who.Allows(rt.caller.scope) || (who.Kind != credential.Service && !rt.caller.publishable) {
+		return fault.Of(fault.CodeForbidden)
+	}
+	return nil
+}
+
+// bearer reads the Authorization header (RFC 6750) and asks who it is.
+func (h *handler) bearer(ctx context.Context, header http.Header) (credential.Principal, error) {
+	values := header.Values("Authorization")
+	if len(values) != 1 {
+		return credential.Principal{}, fault.Of(fault.CodeUnauthenticated)
+	}
+	scheme, token, found := strings.Cut(values[0], " ")
+	if !found || !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > longestCredential {
+		return credential.Principal{}, fault.Of(fault.CodeUnauthenticated)
+	}
+	return h.Clients.Authenticate(ctx, token)
+}
+
+func (h *handler) limit(c echo.Context, rt route, _ *operation, in *call) error {
+	return h.Limits.AllowRequest(c.Request().Context(), rt.class, in.source, in.who)
+}
+
+// claim takes the claimant's token. One that is missing or malformed is answered like a recovery that does not exist.
+func (h *handler) claim(c echo.Context, rt route, _ *operation, in *call) error {
+	if rt.caller.kind != claimant {
+		return nil
+	}
+	values := c.Request().Header.Values(headerClaimant)
+	if len(values) != 1 {
+		return fault.Of(fault.CodeNotFound)
+	}
+	in.claimant = secret.NewString(values[0])
+	if err := secret.CheckToken(secret.PrefixClaimant, in.claimant); err != nil {
+		return fault.Of(fault.CodeNotFound)
+	}
+	return nil
+}
+
+// address reads the path's parameters. A malformed id of ours names nothing; the account's name is the caller's own word, and
+// they are told what is wrong with it. No call of the API takes a query.
+func (h *handler) address(c echo.Context, rt route, op *operation, in *call) error {
+	if strings.HasPrefix(rt.path, "/v1/") && c.Request().URL.RawQuery != "" {
+		return fault.Of(fault.CodeInvalidRequest).At("query", "is not supported")
+	}
+	in.params = map[string]string{}
+	for _, name := range c.ParamNames() {
+		value := c.Param(name)
+		if c.Request().URL.RawPath != "" { // then echo has matched the escaped path
+			plain, err := url.PathUnescape(value)
+			if err != nil {
+				return fault.Of(fault.CodeNotFound)
+			}
+			value = plain
+		}
+		if !op.validParam(name, value) {
+			if name == "account_ref" {
+				return fault.Of(fault.CodeInvalidRequest).At("path "+name, "does not have the right form")
+			}
+			return fault.Of(fault.CodeNotFound)
+		}
+		in.params[name] = value
+	}
+	return nil
+}
+
+// read takes the body in and checks it against the contract. The handler of a stream reads it itself.
+func (h *handler) read(c echo.Context, rt route, op *operation, in *call) error {
+	if rt.key != keyNone {
+		if _, err := h.idempotencyKey(c, rt); err != nil {
+			return err // before the body: it is the cheaper thing to put right
+		}
+	}
+	var err error
+	switch rt.body {
+	case bodyNone:
+		return refuseBody(c.Request())
+	case bodyNDJSON:
+		return requireMedia(c.Request(), mediaNDJSON)
+	case bodyJSON, bodyMaybe:
+		in.body, err = h.readJSON(c, rt.body == bodyMaybe)
+	}
+	if err != nil {
+		return err
+	}
+	value, err := parseStrict(in.body)
+	if err != nil || op == nil {
+		return err
+	}
+	return op.checkBody(value)
+}
+
+// identify names the request, so that its repetition is known. The claimant's token is part of who calls:
+// without it nobody meets a claimant's answers.
+func (h *handler) identify(c echo.Context, rt route, _ *operation, in *call) error {
+	if rt.key == keyNone {
+		return nil
+	}
+	raw, err := h.idempotencyKey(c, rt)
+	if err != nil || raw.IsZero() {
+		return err
+	}
+	caller := secret.Bind("holdfast/v1/anyone")
+	if in.who != nil {
+		caller = secret.Bind("holdfast/v1/client", in.who.Tenant, in.who.Client, in.claimant.Reveal())
+	}
+	r := c.Request()
+	in.key = idempotency.New(h.Keyring, string(caller), r.Method+" "+r.URL.EscapedPath(), raw, in.body)
+	return nil
+}
+
+// idempotencyKey reads the header. Where it may be left out, its absence is no fault.
+func (h *handler) idempotencyKey(c echo.Context, rt route) (secret.String, error) {
+	values := c.Request().Header.Values(idempotency.Header)
+	if len(values) == 0 && rt.key == keyOptional {
+		return secret.String{}, nil
+	}
+	return idempotency.Parse(values)
+}

@@ -1,0 +1,92 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/holdfast/holdfast/internal/account"
+	"github.com/holdfast/holdfast/internal/credential"
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/recovery"
+	"github.com/holdfast/holdfast/internal/secret"
+)
+
+// Recoveries are the use cases of a recovery. Errors are faults, or read as internal; a refusal has been committed before it
+// is returned. Every method may be repeated with the same Idempotency-Key.
+type Recoveries interface {
+	Start(ctx context.Context, cmd recovery.StartCommand) (recovery.Started, error)
+	Get(ctx context.Context, cmd recovery.GetCommand) (recovery.View, error)
+	Challenge(ctx context.Context, cmd recovery.ChallengeCommand) (recovery.ChallengeView, error)
+	Answer(ctx context.Context, cmd recovery.AnswerCommand) (recovery.View, error)
+	Cancel(ctx context.Context, cmd recovery.CancelCommand) (recovery.View, error)
+	Grant(ctx context.Context, cmd recovery.GrantCommand) (recovery.GrantView, error)
+	Redeem(ctx context.Context, cmd recovery.RedeemCommand) (recovery.Redemption, error)
+	Object(ctx context.Context, cmd recovery.ObjectCommand) (recovery.ObjectionView, error)
+	ObjectFromApp(ctx context.Context, cmd recovery.AppObjectCommand) ([]recovery.ObjectionView, error)
+}
+
+// Accounts are the use cases of an account. What belongs to another tenant is fault.CodeNotFound.
+type Accounts interface {
+	// Put registers or replaces an account and says whether it is new.
+	Put(ctx context.Context, cmd account.PutCommand) (account.View, bool, error)
+	Get(ctx context.Context, caller account.Caller, ref string) (account.View, error)
+	Erase(ctx context.Context, caller account.Caller, ref string) error
+	// Import reads the body to its end. An error of the body is returned as it came.
+	Import(ctx context.Context, cmd account.ImportCommand) (account.ImportReport, error)
+	Enrol(ctx context.Context, cmd account.EnrolCommand) (account.Enrolment, error)
+	Confirm(ctx context.Context, cmd account.ConfirmCommand) (account.FactorView, error)
+	RemoveFactor(ctx context.Context, cmd account.RemoveFactorCommand) error
+	IssueCodes(ctx context.Context, cmd account.IssueCodesCommand) ([]secret.String, error)
+	Status(ctx context.Context, caller account.Caller, ref string) (account.Status, error)
+}
+
+// Authenticator tells who presents a credential.
+type Authenticator interface {
+	// Authenticate gives the principal of a live credential. Everything else is fault.CodeUnauthenticated, in one form; a
+	// store that does not answer is fault.CodeUnavailable.
+	Authenticate(ctx context.Context, bearer string) (credential.Principal, error)
+}
+
+// Class groups the routes that share a limit.
+type Class string
+
+// The classes.
+const (
+	ClassStart     Class = "start"     // starting recoveries; the core limits by identifier as well
+	ClassChallenge Class = "challenge" // asking for challenges: each may send a message
+	ClassVerify    Class = "verify"    // answering challenges, confirming factors
+	ClassRead      Class = "read"      // reading and cancelling
+	ClassGrant     Class = "grant"     // taking and redeeming grants
+	ClassAccount   Class = "account"   // the identity system's work on accounts
+	ClassObjection Class = "objection" // owners' objections, never to be lost lightly
+	ClassPage      Class = "page"      // documents and pages that anyone may read
+)
+
+// Limits is the first wall against abuse. It fails closed: a store that does not answer is fault.CodeUnavailable, unless
+// the class guards nothing but capacity. A refusal is fault.CodeThrottled with a coarse time to come back.
+type Limits interface {
+	// AllowRequest is asked once for each request, after its caller is known and before anything is looked up. The
+	// principal is nil where anyone may call.
+	AllowRequest(ctx context.Context, class Class, source netip.Addr, who *credential.Principal) error
+	// AllowRefusedCredential is asked after a credential was refused, so that guessing from one source ends.
+	AllowRefusedCredential(ctx context.Context, source netip.Addr) error
+}
+
+// Pages are the pages for people. They change nothing, whatever the request, and set their own
+// Content-Security-Policy and caching.
+type Pages interface {
+	Objection(w http.ResponseWriter, r *http.Request)
+	ObjectionScript(w http.ResponseWriter, r *http.Request)
+	Stylesheet(w http.ResponseWriter, r *http.Request)
+	Reference(w http.ResponseWriter, r *http.Request)
+	// Problem documents one code of the problem documents. typ is the problem's type URI.
+	Problem(w http.ResponseWriter, r *http.Request, typ, title, meaning string, status int)
+}
+
+// Metrics counts requests. The route is its pattern.
+type Metrics interface {
+	Request(route, method string, status int, code fault.Code, took time.Duration)
+	RequestStarted() (done func())
+}

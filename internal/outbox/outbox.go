@@ -1,0 +1,34 @@
+// Package outbox names what is handed over for sending in the transaction that causes it: jobs and notices. A job holds
+// ids only, never a code, a token or an address; who sends reads the rest when it works.
+package outbox
+
+import "time"
+
+// JobKind names what a job is to do.
+type JobKind string
+
+// The jobs.
+const (
+	DeliverChallenge JobKind = "challenge.deliver" // mint a code and send it; for a decoy, the same without sending
+	DeliverNotice    JobKind = "notice.deliver"    // send a notice until its provider accepts it
+)
+
+// Job is one piece of background work.
+type Job struct {
+	Kind   JobKind
+	Tenant string
+	ID     string // the challenge's or the notice's
+	Sends  int    // DeliverChallenge: which send this is; an older one gives way to a newer one
+}
+
+// Notice is a security message to one address on file.
+type Notice struct {
+	ID            string
+	Tenant        string
+	Account       string
+	Recovery      string // empty when it is about the account itself
+	Kind          string // a kind that the templates know
+	Channel       string
+	ObjectionHash []byte // hash of the link's token; nil where the notice carries no link
+	CreatedAt     time.Time
+}

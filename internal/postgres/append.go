@@ -1,0 +1,90 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/holdfast/holdfast/internal/audit"
+	"github.com/holdfast/holdfast/internal/outbox"
+	"github.com/holdfast/holdfast/internal/postgres/dbsqlc"
+)
+
+// appendEvents queues audit events into the transaction.
+func (p *pipeline) appendEvents(ctx context.Context, q *dbsqlc.Queries, events ...audit.Event) error {
+	for _, e := range events {
+		details, err := json.Marshal(e.Details)
+		if err != nil {
+			return fmt.Errorf("encode audit details: %w", err)
+		}
+		if e.Details == nil {
+			details = []byte("{}")
+		}
+		row := dbsqlc.InsertAuditEventParams{
+			TenantID: e.Tenant, ID: e.ID, At: e.At, ActorKind: string(e.Actor.Kind), ActorID: e.Actor.ID, Action: string(e.Action),
+			Subject: e.Subject, RecoveryID: optional(e.Recovery), FromState: optional(e.From), ToState: optional(e.To),
+			Reason: e.Reason, PolicyVersion: e.PolicyVersion, Outcome: string(e.Outcome), Origin: e.Origin, RequestID: e.RequestID, Details: details,
+		}
+		if e.Version > 0 {
+			row.RecoveryVersion = &e.Version
+		} else {
+			row.FromState, row.ToState = nil, nil
+		}
+		if err := q.InsertAuditEvent(ctx, p, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// insertJob is how River's insert-only clients insert (ADR 0010): no NOTIFY, workers poll.
+const insertJob = `insert into river.river_job (kind, args, queue, priority, max_attempts, state) values ($1, $2, 'default', $3, $4, 'available')`
+
+// The attempts a job gets. A code is worth sending for minutes; a notice is retried for days.
+const (
+	challengeAttempts = 8
+	noticeAttempts    = 100
+)
+
+// enqueue queues jobs into the transaction.
+func (p *pipeline) enqueue(ctx context.Context, jobs ...outbox.Job) error {
+	for _, j := range jobs {
+		args, err := json.Marshal(map[string]any{"tenant": j.Tenant, "id": j.ID, "sends": j.Sends})
+		if err != nil {
+			return fmt.Errorf("encode job: %w", err)
+		}
+		attempts, priority := noticeAttempts, 2
+		if j.Kind == outbox.DeliverChallenge {
+			attempts, priority = challengeAttempts, 1
+		}
+		if _, err := p.Exec(ctx, insertJob, string(j.Kind), args, priority, attempts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// insertNotices queues notices and the jobs that send them into the transaction.
+func (p *pipeline) insertNotices(ctx context.Context, q *dbsqlc.Queries, notices ...outbox.Notice) error {
+	for _, n := range notices {
+		err := q.InsertNotice(ctx, p, dbsqlc.InsertNoticeParams{
+			TenantID: n.Tenant, ID: n.ID, AccountID: n.Account, RecoveryID: optional(n.Recovery), Kind: n.Kind,
+			ChannelID: n.Channel, ObjectionHash: n.ObjectionHash, CreatedAt: n.CreatedAt,
+		})
+		if err != nil {
+			return err
+		}
+		if err := p.enqueue(ctx, outbox.Job{Kind: outbox.DeliverNotice, Tenant: n.Tenant, ID: n.ID}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// optional is nil for the empty string.
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

@@ -1,0 +1,205 @@
+package recovery
+
+import (
+	"time"
+
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/policy"
+)
+
+// effect is a named consequence of a line of the table; the name stands in the diagram.
+type effect struct {
+	name string
+	fill func(s *Step, r Recovery, ev Event, now time.Time)
+}
+
+//nolint:gochecknoglobals // the effects are constants of the table.
+var (
+	ask = effect{"send a challenge", func(s *Step, _ Recovery, ev Event, _ time.Time) {
+		s.detail("method", string(ev.Method))
+		s.detail("challenge", ev.Challenge)
+	}}
+	addProof = effect{"keep the evidence", func(s *Step, _ Recovery, ev Event, _ time.Time) { s.proof(ev) }}
+
+	// refuseProof counts and refuses: the refusal is returned after the count is committed (ADR 0003).
+	refuseProof = effect{"count the failure", func(s *Step, _ Recovery, ev Event, _ time.Time) {
+		s.detail("method", string(ev.Method))
+		s.detail("challenge", ev.Challenge)
+		s.refusal = fault.Of(fault.CodeProofRefused)
+	}}
+
+	handToBinding = effect{"hand over to binding, tell the owner", func(s *Step, _ Recovery, ev Event, _ time.Time) {
+		s.proof(ev)
+		s.notify(NoticeStarted)
+	}}
+
+	startHold = effect{"start the hold, tell the owner everywhere", func(s *Step, _ Recovery, ev Event, now time.Time) {
+		s.proof(ev)
+		s.hold(now, s.Next.Plan.Hold)
+	}}
+	startAssistedHold = effect{"start a hold of tier high or above, tell the owner everywhere", func(s *Step, _ Recovery, ev Event, now time.Time) {
+		s.Next.Approved = ev.Approvers[:2]
+		s.Next.Tier = max(s.Next.Tier, policy.High)
+		s.hold(now, max(s.Next.Plan.Hold, policy.FloorHold(s.Next.Tier)))
+	}}
+	extendHold = effect{"extend the hold", func(s *Step, r Recovery, ev Event, _ time.Time) {
+		s.Next = ratcheted(s.Next, ev)
+		s.Next.NotBefore = later(r.NotBefore, r.HeldAt.Add(s.Next.Plan.Hold))
+		s.detail("tier", s.Next.Tier.String())
+	}}
+	release = effect{"open the window", func(s *Step, r Recovery, _ Event, now time.Time) {
+		s.Next.ReadyUntil = now.Add(r.Plan.ReadyFor)
+		s.Next.ExpiresAt = s.Next.ReadyUntil
+		if r.NotBefore.After(r.HeldAt) {
+			s.notify(NoticeReady)
+		}
+	}}
+
+	askHumans = effect{"ask two humans", func(s *Step, _ Recovery, ev Event, _ time.Time) {
+		s.proof(ev)
+		s.toHumans()
+	}}
+	askHumansAtCritical = effect{"ask two humans, tier critical", func(s *Step, _ Recovery, ev Event, now time.Time) {
+		s.proof(ev)
+		s.objection(ev, now)
+		s.Next.Tier = policy.Critical
+		s.toHumans()
+	}}
+	deny   = effect{"tell the owner", func(s *Step, _ Recovery, _ Event, _ time.Time) { s.notify(NoticeDenied) }}
+	reopen = effect{"ask two humans again", func(s *Step, _ Recovery, _ Event, _ time.Time) { s.toHumans() }}
+
+	pause = effect{"stop the clock, void the grant, tell both sides", func(s *Step, _ Recovery, ev Event, now time.Time) {
+		s.objection(ev, now)
+		s.Next.ContestedAt = now
+		s.Next.ReadyUntil = time.Time{}
+		s.Next.ExpiresAt = s.Next.CreatedAt.Add(LiveFor)
+		s.voidGrant()
+		s.notify(NoticeObjected)
+	}}
+	noteObjection = effect{"record the objection", func(s *Step, _ Recovery, ev Event, now time.Time) {
+		s.objection(ev, now)
+		s.notify(NoticeObjected)
+	}}
+	refuseObjection = effect{"refuse a further pause", func(s *Step, _ Recovery, _ Event, _ time.Time) {
+		s.refusal = fault.Of(fault.CodeObjectionRefused)
+	}}
+	veto = effect{"void the grant, tell the owner", func(s *Step, _ Recovery, ev Event, now time.Time) {
+		s.objection(ev, now)
+		s.voidGrant()
+		s.notify(NoticeVetoed)
+	}}
+
+	// resumeHold gives the claimant back what was left of the hold, 24 hours at least, and closes the objections: their
+	// channels have had their one pause.
+	resumeHold = effect{"resume what is left of the hold, at least 24 h", func(s *Step, r Recovery, ev Event, now time.Time) {
+		s.proof(ev)
+		s.resolveObjections()
+		left := max(r.NotBefore.Sub(r.ContestedAt), ResumeAtLeast)
+		s.Next.PausedTotal = r.PausedTotal + min(now.Sub(r.ContestedAt), r.pauseLeft())
+		s.Next.NotBefore = later(r.NotBefore, now.Add(left))
+		s.Next.ContestedAt = time.Time{}
+		s.Next.ReadyUntil = time.Time{}
+		s.Next.ExpiresAt = r.CreatedAt.Add(LiveFor)
+	}}
+
+	issueGrant = effect{"issue a grant", func(s *Step, _ Recovery, ev Event, now time.Time) {
+		s.Next.GrantID, s.Next.GrantExpires = ev.GrantID, now.Add(GrantFor)
+		s.Next.ExpiresAt = later(s.Next.ExpiresAt, s.Next.GrantExpires)
+		s.detail("grant", ev.GrantID)
+	}}
+	takeGrantBack = effect{"void the grant", func(s *Step, r Recovery, _ Event, _ time.Time) {
+		s.voidGrant()
+		s.Next.ExpiresAt = r.ReadyUntil
+	}}
+	complete = effect{"redeem the grant, start probation, tell the owner everywhere", func(s *Step, r Recovery, ev Event, now time.Time) {
+		s.Next.GrantRedeemed = true
+		s.Next.CompletedAt = now
+		s.Next.ProbationUntil = now.Add(r.Plan.Probation)
+		s.detail("grant", ev.GrantID)
+		s.notify(NoticeCompleted)
+	}}
+
+	reverse = effect{"give the account back to the owner", func(s *Step, _ Recovery, ev Event, now time.Time) {
+		s.objection(ev, now)
+		s.notify(NoticeReversed)
+	}}
+	noteReversal = effect{"record the request for a reversal", func(s *Step, _ Recovery, ev Event, now time.Time) {
+		s.objection(ev, now)
+		s.notify(NoticeObjected)
+	}}
+
+	end = effect{"end it", func(s *Step, _ Recovery, _ Event, _ time.Time) {
+		if s.From == Granted {
+			s.voidGrant()
+		}
+	}}
+	endAndTell = effect{"end it, void the grant, tell the owner", func(s *Step, _ Recovery, _ Event, _ time.Time) {
+		s.voidGrant()
+		s.notify(NoticeCancelled)
+	}}
+)
+
+// proof takes the event's evidence and decision into the next recovery.
+func (s *Step) proof(ev Event) {
+	s.Next = withProof(s.Next, ev)
+	if ev.Evidence == nil {
+		return
+	}
+	s.NewEvidence = ev.Evidence
+	s.detail("method", string(ev.Evidence.Method))
+	s.detail("class", string(ev.Evidence.Class))
+	s.detail("source", ev.Evidence.Source)
+	s.detail("challenge", ev.Challenge)
+	s.detail("tier", s.Next.Tier.String())
+}
+
+// hold starts the cooling-off period. not_before never moves earlier (I2), and the deadline is now the whole life.
+func (s *Step) hold(now time.Time, d time.Duration) {
+	s.Next.HeldAt = now
+	s.Next.NotBefore = later(s.Next.NotBefore, now.Add(d))
+	s.Next.ExpiresAt = s.Next.CreatedAt.Add(LiveFor)
+	s.detail("not_before", s.Next.NotBefore)
+	s.notify(NoticeHeld)
+}
+
+// toHumans hands the recovery to support; what was approved before no longer counts.
+func (s *Step) toHumans() {
+	s.voidGrant()
+	s.Next.Approved = nil
+	s.Next.ContestedAt = time.Time{}
+	s.Next.ExpiresAt = s.Next.CreatedAt.Add(LiveFor)
+}
+
+// objection records the event's objection, where it carries one.
+func (s *Step) objection(ev Event, now time.Time) {
+	if ev.Objection == nil {
+		return
+	}
+	o := *ev.Objection
+	o.At, o.Open = now, true
+	s.Next.Objections = append(append([]Objection(nil), s.Next.Objections...), o)
+	s.NewObjection = &o
+	s.detail("objection", o.ID)
+	s.detail("channel", o.Channel)
+	s.detail("strength", o.Strength.String())
+}
+
+// resolveObjections closes what stands.
+func (s *Step) resolveObjections() {
+	open := make([]Objection, len(s.Next.Objections))
+	for i, o := range s.Next.Objections {
+		o.Open = false
+		open[i] = o
+	}
+	s.Next.Objections = open
+	s.ResolveObjections = true
+}
+
+// voidGrant takes an outstanding grant back.
+func (s *Step) voidGrant() {
+	if s.Next.GrantID == "" || s.Next.GrantRedeemed {
+		return
+	}
+	s.VoidGrant = s.Next.GrantID
+	s.Next.GrantID, s.Next.GrantExpires = "", time.Time{}
+}

@@ -1,0 +1,98 @@
+package recovery
+
+import (
+	"slices"
+	"time"
+
+	"github.com/holdfast/holdfast/internal/factor"
+	"github.com/holdfast/holdfast/internal/policy"
+)
+
+// unknownPopulation is what an unknown identifier is judged as: the most common one. Nobody sees the result.
+const unknownPopulation = "consumer"
+
+// savedSource stands for the saved codes where they are looked at as one factor.
+const savedSource = "saved"
+
+// facts gathers what a decision rests on.
+func facts(now time.Time, reason Reason, a *Account, h History, sig StartSignals, evidence []factor.Evidence) policy.Facts {
+	f := policy.Facts{
+		Now: now, Population: unknownPopulation, AAL: 1, Reason: string(reason), Evidence: evidence,
+		Signals: map[policy.Signal]policy.Reading{
+			policy.KnownDevice:            {State: sig.KnownDevice},
+			policy.NetworkChange:          {State: sig.Network},
+			policy.EarlierRecoveries:      {State: policy.Present, Value: float64(h.Recoveries)},
+			policy.RecentFailures:         {State: policy.Present, Value: float64(h.Failures)},
+			policy.PriorObjection:         {State: present(h.Objected)},
+			policy.ChannelChangedRecently: {State: policy.Absent},
+			policy.SourceVelocity:         {State: policy.Unknown},
+			policy.SIMSwap:                {State: policy.Unknown}, // nobody asks a carrier yet, and unknown is a risk
+		},
+	}
+	if a == nil {
+		return f
+	}
+	f.Population, f.AAL, f.IAL = a.Population, a.AAL, a.IAL
+	f.Factors = a.factors(now)
+	if slices.ContainsFunc(a.Channels, func(c Channel) bool { return !c.RemovedAt.IsZero() && now.Sub(c.RemovedAt) < factor.AgedStrong }) {
+		f.Signals[policy.ChannelChangedRecently] = policy.Reading{State: policy.Present}
+	}
+	return f
+}
+
+func present(b bool) policy.State {
+	if b {
+		return policy.Present
+	}
+	return policy.Absent
+}
+
+// factors lists the account's means as the policy sees them.
+func (a *Account) factors(now time.Time) []policy.Factor {
+	var out []policy.Factor
+	for _, c := range a.Channels {
+		if c.RemovedAt.IsZero() {
+			out = append(out, policy.Factor{ID: c.ID, Method: c.Kind, Since: c.Since, Suspect: c.Suspect, Disabled: a.disabled(c.Kind)})
+		}
+	}
+	for _, t := range a.TOTP {
+		out = append(out, policy.Factor{ID: t.ID, Method: factor.TOTP, Since: t.Since, Suspect: t.Suspect, Disabled: a.disabled(factor.TOTP)})
+	}
+	if a.SavedLeft > 0 {
+		out = append(out, policy.Factor{ID: savedSource, Method: factor.RecoveryCode, Since: a.SavedSince, Disabled: a.disabled(factor.RecoveryCode)})
+	}
+	return out
+}
+
+func (a *Account) disabled(m factor.Method) bool { return slices.Contains(a.Disabled, string(m)) }
+
+// maxAAL is the account's own level: at least 2 where a second factor is bound.
+func (a *Account) maxAAL() int {
+	if len(a.TOTP) > 0 {
+		return max(a.AAL, 2)
+	}
+	return a.AAL
+}
+
+// channelFor picks the account's channel that a challenge of the method goes to: the longest on file, neither suspect nor
+// removed. The claimant never names it.
+func (a *Account) channelFor(m factor.Method) (Channel, bool) {
+	for _, c := range a.Channels {
+		if c.Kind == m && c.RemovedAt.IsZero() && !c.Suspect {
+			return c, true
+		}
+	}
+	return Channel{}, false
+}
+
+// methods lists what the account could be asked for, in the order of the API.
+func (a *Account) methods(plan policy.Plan, offered []factor.Method, now time.Time) []factor.Method {
+	out := []factor.Method{}
+	have := a.factors(now)
+	for _, m := range offered {
+		if slices.Contains(plan.Methods, m) && slices.ContainsFunc(have, func(f policy.Factor) bool { return f.Method == m && !f.Suspect && !f.Disabled }) {
+			out = append(out, m)
+		}
+	}
+	return out
+}

@@ -1,0 +1,180 @@
+package recovery
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/holdfast/holdfast/internal/factor"
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/outbox"
+	"github.com/holdfast/holdfast/internal/secret"
+)
+
+// authorise compares the claimant token. A wrong one is answered like a recovery that does not exist.
+func authorise(in Loaded, ref Ref) error {
+	hash := secret.HashToken(secret.PurposeClaimant, ref.Claimant)
+	if !secret.Equal(hash[:], in.ClaimantHash) {
+		return fault.Of(fault.CodeNotFound)
+	}
+	return nil
+}
+
+// Challenge asks for a challenge by a method. Whether the account has the method shows nowhere: without it the challenge
+// is a decoy with the same row, the same job and the same limits (design.md, section 3). Sending is the outbox's.
+//
+// Faults: CodeNotFound, CodeMethodUnavailable for a method that nobody is offered here or that has no send left in this recovery,
+// CodeResendTooSoon, CodeThrottled for a destination that had its day's messages, CodeNotAllowedInState.
+func (s *Service) Challenge(ctx context.Context, cmd ChallengeCommand) (ChallengeView, error) {
+	if !slices.Contains(s.Offered, cmd.Method) {
+		return ChallengeView{}, fault.Of(fault.CodeMethodUnavailable)
+	}
+	var out sealed[ChallengeView]
+	q := Query{Tenant: cmd.Tenant, ID: cmd.ID, Key: cmd.Key, Counters: []string{sendKind(cmd.Method)}}
+	err := s.Store.Changing(ctx, q, func(tx Tx, in Loaded) error {
+		if err := authorise(in, cmd.Ref); err != nil {
+			return err
+		}
+		if in.Replay != nil {
+			return replay(cmd.Key, in.Replay, &out)
+		}
+		change, view, err := s.challenge(cmd, in)
+		if err != nil {
+			return err
+		}
+		out = sealed[ChallengeView]{Value: view}
+		out.refuse(change.Steps[0].Refusal())
+		if change.Remember, err = remember(cmd.Key, out); err != nil {
+			return err
+		}
+		return tx.Apply(ctx, change)
+	})
+	if err != nil {
+		return ChallengeView{}, fault.Wrap(err, "challenge")
+	}
+	return out.Value, out.err()
+}
+
+// challenge makes the step, the challenge and the job.
+func (s *Service) challenge(cmd ChallengeCommand, in Loaded) (Change, ChallengeView, error) {
+	ch, err := s.nextChallenge(cmd.Method, in)
+	if err != nil {
+		return Change{}, ChallengeView{}, err
+	}
+	step, err := in.Recovery.Apply(Event{Kind: ChallengeRequested, Method: cmd.Method, Challenge: ch.ID}, in.Now)
+	if err != nil {
+		return Change{}, ChallengeView{}, err
+	}
+	change := in.change(claimant(cmd.Caller), in.Recovery.Network, cmd.RequestID, step)
+	if step.Refusal() == nil {
+		change.Challenge = &ch
+		change.Jobs = []outbox.Job{{Kind: outbox.DeliverChallenge, Tenant: cmd.Tenant, ID: ch.ID, Sends: ch.Sends}}
+		change.OpenCounts = []string{failureKind(cmd.Method)}
+		if sendsCode(cmd.Method) {
+			sends := in.Counters[sendKind(cmd.Method)]
+			change.Counters = map[string]Counter{sendKind(cmd.Method): sends.send(in.Now)}
+		}
+	}
+	return change, ChallengeView{ID: ch.ID, Method: ch.Method, ExpiresAt: ch.ExpiresAt, ResendAfter: ch.ResendAt}, nil
+}
+
+// nextChallenge is a new challenge, or the recovery's challenge of the method asked for once more. Its limits are on the
+// row and the subject, so a decoy meets them as an account does.
+func (s *Service) nextChallenge(m factor.Method, in Loaded) (Challenge, error) {
+	if sendsCode(m) {
+		if ok, wait := in.Counters[sendKind(m)].maySend(in.Now); !ok {
+			return Challenge{}, fault.Of(fault.CodeThrottled).After(wait)
+		}
+	}
+	if ch, ok := find(in.Challenges, func(c Challenge) bool { return c.Method == m }); ok {
+		switch {
+		case !ch.ConsumedAt.IsZero(), ch.Sends >= sendsPerRecovery, ch.Attempts >= attemptsPerCode:
+			return Challenge{}, fault.Of(fault.CodeMethodUnavailable)
+		case in.Now.Before(ch.ResendAt):
+			return Challenge{}, fault.Of(fault.CodeResendTooSoon).After(ch.ResendAt.Sub(in.Now))
+		}
+		return ch.again(in.Now, s.jitter()), nil
+	}
+	ch := Challenge{ID: s.newID("chl", in.Now), Method: m, CreatedAt: in.Now}
+	if in.Account != nil && !in.Account.disabled(m) && slices.Contains(in.Recovery.Plan.Methods, m) {
+		if c, ok := in.Account.channelFor(m); ok && in.Now.Sub(c.Since) >= in.Recovery.Plan.Ageing[m] {
+			ch.Channel = c.ID
+		}
+	}
+	return ch.again(in.Now, s.jitter()), nil
+}
+
+// Get reads a recovery as it stands at this moment: a hold that is over shows as ready, though nobody has written it yet.
+func (s *Service) Get(ctx context.Context, cmd GetCommand) (View, error) {
+	in, err := s.Store.Reading(ctx, Query{Tenant: cmd.Tenant, ID: cmd.ID})
+	if err != nil {
+		return View{}, fault.Wrap(err, "get")
+	}
+	if err := authorise(in, cmd.Ref); err != nil {
+		return View{}, err
+	}
+	r := in.Recovery
+	for _, step := range s.due(in) {
+		r = step.Next
+	}
+	return s.view(r, in.Account, in.Now), nil
+}
+
+// Cancel stops the recovery for the claimant.
+func (s *Service) Cancel(ctx context.Context, cmd CancelCommand) (View, error) {
+	var out sealed[View]
+	err := s.Store.Changing(ctx, Query{Tenant: cmd.Tenant, ID: cmd.ID, Key: cmd.Key}, func(tx Tx, in Loaded) error {
+		if err := authorise(in, cmd.Ref); err != nil {
+			return err
+		}
+		if in.Replay != nil {
+			return replay(cmd.Key, in.Replay, &out)
+		}
+		step, err := in.Recovery.Apply(Event{Kind: Cancel, Reason: "claimant"}, in.Now)
+		if err != nil {
+			return err
+		}
+		out = sealed[View]{Value: s.view(step.Next, in.Account, in.Now)}
+		out.refuse(step.Refusal())
+		change := in.change(claimant(cmd.Caller), in.Recovery.Network, cmd.RequestID, step)
+		change.Notices = s.notices(step, in.Account, in.Now)
+		if change.Remember, err = remember(cmd.Key, out); err != nil {
+			return err
+		}
+		return tx.Apply(ctx, change)
+	})
+	if err != nil {
+		return View{}, fault.Wrap(err, "cancel")
+	}
+	return out.Value, out.err()
+}
+
+// notices expands a step's notices to every address on file, those removed within seven days included.
+func (s *Service) notices(step Step, a *Account, now time.Time) []outbox.Notice {
+	if a == nil {
+		return nil
+	}
+	var out []outbox.Notice
+	for _, kind := range step.Notices {
+		for _, c := range a.Channels {
+			if !c.RemovedAt.IsZero() && now.Sub(c.RemovedAt) >= factor.AgedFactor {
+				continue
+			}
+			n := outbox.Notice{
+				ID: s.newID("ntc", now), Tenant: step.Next.Tenant, Account: a.ID, Recovery: step.Next.ID,
+				Kind: string(kind), Channel: c.ID, CreatedAt: now,
+			}
+			if kind.objectable() {
+				hash := secret.HashToken(secret.PurposeObjection, s.Keys.ObjectionToken(n.ID))
+				n.ObjectionHash = hash[:]
+			}
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// objectable reports whether the notice carries a link to object.
+func (k NoticeKind) objectable() bool {
+	return k == NoticeHeld || k == NoticeReady || k == NoticeCompleted || k == NoticeObjected
+}

@@ -1,0 +1,121 @@
+package recovery
+
+import (
+	"time"
+
+	"github.com/holdfast/holdfast/internal/audit"
+	"github.com/holdfast/holdfast/internal/factor"
+	"github.com/holdfast/holdfast/internal/fault"
+)
+
+// NoticeKind names a message to the owner about a recovery.
+type NoticeKind string
+
+// The notices. They go to every address on file, those removed within seven days included.
+const (
+	NoticeStarted   NoticeKind = "recovery_started" // coalesced: the only one with a cap
+	NoticeHeld      NoticeKind = "hold_entered"
+	NoticeReady     NoticeKind = "hold_ended"
+	NoticeObjected  NoticeKind = "objection_received"
+	NoticeCompleted NoticeKind = "recovery_completed"
+	NoticeCancelled NoticeKind = "recovery_cancelled"
+	NoticeDenied    NoticeKind = "recovery_denied"
+	NoticeVetoed    NoticeKind = "recovery_vetoed"
+	NoticeReversed  NoticeKind = "recovery_reversed"
+
+	NoticeCodeReplaced NoticeKind = "code_replaced" // a used saved code has a successor
+)
+
+// Step is what follows from one event: the next recovery and all that is to be written with it. Only Apply makes one;
+// a store refuses the zero Step.
+type Step struct {
+	From, To State
+	Event    EventKind
+	Action   audit.Action
+	Reason   string
+	At       time.Time
+	Next     Recovery
+	Details  map[string]any // for the audit event: identifiers, enumerations, numbers and times
+
+	NewEvidence       *factor.Evidence
+	NewObjection      *Objection
+	ResolveObjections bool
+	VoidGrant         string
+	Notices           []NoticeKind
+
+	refusal *fault.Fault
+}
+
+func newStep(r Recovery, line rule, ev Event, now time.Time) Step {
+	next := r
+	next.State = line.To
+	return Step{
+		From: r.State, To: line.To, Event: ev.Kind, Action: line.Action, Reason: ev.Reason, At: now, Next: next,
+		Details: map[string]any{},
+	}
+}
+
+// Valid reports whether the step was made by Apply or Open.
+func (s Step) Valid() bool { return s.Action != "" && s.Next.Version > 0 }
+
+// Refusal is the fault to return after the step is committed, or nil.
+func (s Step) Refusal() error {
+	if s.refusal == nil {
+		return nil
+	}
+	return s.refusal
+}
+
+// finish counts the version, stamps the times and says when to look again.
+func (s *Step) finish(now time.Time) {
+	s.Next.Version++
+	s.Next.ChangedAt = now
+	if !s.To.Open() && s.Next.ClosedAt.IsZero() && s.To != Completed && s.To != Denied {
+		s.Next.ClosedAt = now
+	}
+	if s.To == Assisted {
+		s.Next.ClosedAt = time.Time{}
+	}
+	s.Next.WakeAt = wakeAt(s.Next, now)
+}
+
+// wakeAt is when Due is to be judged next.
+func wakeAt(r Recovery, now time.Time) time.Time {
+	switch r.State {
+	case Initiated, Verifying, Assisted:
+		return r.ExpiresAt
+	case CoolingOff:
+		if !r.NotBefore.After(now) {
+			return now.Add(AskAgainAfter)
+		}
+		return earlier(r.NotBefore, r.ExpiresAt)
+	case Contested:
+		return earlier(r.ContestedAt.Add(r.pauseLeft()), r.ExpiresAt)
+	case Ready:
+		return r.ExpiresAt
+	case Granted:
+		return r.GrantExpires
+	case Completed:
+		return r.ProbationUntil
+	case Closed, Rebind, Vetoed, Cancelled, Expired, Denied, Reversed:
+		return time.Time{}
+	default:
+		return time.Time{}
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func (s *Step) detail(key string, value any) {
+	if str, ok := value.(string); ok && str == "" {
+		return
+	}
+	s.Details[key] = value
+}
+
+func (s *Step) notify(kind NoticeKind) { s.Notices = append(s.Notices, kind) }

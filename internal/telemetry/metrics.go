@@ -1,0 +1,148 @@
+package telemetry
+
+import (
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/holdfast/holdfast/internal/fault"
+)
+
+// Build names what is running.
+type Build struct {
+	Version   string
+	Revision  string
+	GoVersion string
+}
+
+// ReadBuild gives what the Go toolchain wrote into the binary; what it did not write reads "unknown".
+func ReadBuild() Build {
+	b := Build{Version: "unknown", Revision: "unknown", GoVersion: "unknown"}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return b
+	}
+	b.GoVersion = info.GoVersion
+	if info.Main.Version != "" {
+		b.Version = info.Main.Version
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			b.Revision = s.Value
+		}
+	}
+	return b
+}
+
+// Metrics is every metric of the service, on a registry of its own. All labels come from small sets: routes are the
+// patterns of the route table, codes the registered ones, and what is over a label's bound reads "other" (labels.go).
+// Its methods may be called by any number of goroutines.
+type Metrics struct {
+	registry *prometheus.Registry
+	bounds   *bounds
+
+	requests   *prometheus.CounterVec
+	durations  *prometheus.HistogramVec
+	inFlight   prometheus.Gauge
+	recoveries *prometheus.CounterVec
+	messages   *prometheus.CounterVec
+	throttled  *prometheus.CounterVec
+	audit      prometheus.Counter
+	jobs       *prometheus.CounterVec
+	jobTimes   *prometheus.HistogramVec
+}
+
+// NewMetrics makes and registers the metrics.
+func NewMetrics(build Build) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		bounds:   newBounds(),
+		requests: counters("holdfast_http_requests_total", "Requests answered, by route pattern, method, class of status and fault code.",
+			"route", "method", "status_class", "code"),
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "holdfast_http_request_duration_seconds", Help: "Time to answer, by route pattern and method.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"route", "method"}),
+		inFlight:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "holdfast_http_requests_in_flight", Help: "Requests being answered now."}),
+		recoveries: counters("holdfast_recoveries_total", "Transitions of recoveries, by the event that caused them.", "event"),
+		messages:   counters("holdfast_messages_total", "Messages handed to a provider, by channel, kind and outcome.", "channel", "kind", "outcome"),
+		throttled:  counters("holdfast_throttled_total", "Requests refused by a limit, by the rule's name.", "rule"),
+		audit:      prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_audit_events_total", Help: "Audit events written."}),
+		jobs:       counters("holdfast_jobs_total", "Jobs worked, by kind and outcome.", "kind", "outcome"),
+		jobTimes: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "holdfast_job_duration_seconds", Help: "Time to work one job, by kind.",
+			Buckets: []float64{.005, .025, .1, .5, 1, 5, 15, 60},
+		}, []string{"kind"}),
+	}
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "holdfast_build_info", Help: "Always 1; the labels say what runs.",
+		ConstLabels: prometheus.Labels{"version": build.Version, "revision": build.Revision, "go_version": build.GoVersion},
+	})
+	info.Set(1)
+	m.registry.MustRegister(
+		m.requests, m.durations, m.inFlight, m.recoveries, m.messages, m.throttled, m.audit, m.jobs, m.jobTimes, info,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return m
+}
+
+func counters(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+}
+
+// Request counts one answered request. The route is its pattern in the route table, "" when none matched; the code is ""
+// when it did not fail.
+func (m *Metrics) Request(route, method string, status int, code fault.Code, took time.Duration) {
+	route, method = m.bounds.keep("route", route), boundedMethod(method)
+	class := strconv.Itoa(status/100) + "xx"
+	if status < 100 || status > 599 {
+		class = other
+	}
+	m.requests.WithLabelValues(route, method, class, boundedCode(code)).Inc()
+	m.durations.WithLabelValues(route, method).Observe(took.Seconds())
+}
+
+// RequestStarted counts a request as being answered until the returned function is called.
+func (m *Metrics) RequestStarted() (done func()) {
+	m.inFlight.Inc()
+	return m.inFlight.Dec
+}
+
+// Recovery counts one transition by its event.
+func (m *Metrics) Recovery(event string) {
+	m.recoveries.WithLabelValues(m.bounds.keep("event", event)).Inc()
+}
+
+// Message counts one attempt to hand a message over.
+func (m *Metrics) Message(channel, kind, outcome string) {
+	m.messages.WithLabelValues(m.bounds.keep("channel", channel), m.bounds.keep("message_kind", kind), m.bounds.keep("message_outcome", outcome)).Inc()
+}
+
+// Throttled counts one request that a limit refused, by the rule's name.
+func (m *Metrics) Throttled(rule string) {
+	m.throttled.WithLabelValues(m.bounds.keep("rule", rule)).Inc()
+}
+
+// AuditEvents counts audit events after their commit. A count below one is ignored.
+func (m *Metrics) AuditEvents(n int) {
+	if n > 0 {
+		m.audit.Add(float64(n))
+	}
+}
+
+// Job counts one job that was worked.
+func (m *Metrics) Job(kind, outcome string, took time.Duration) {
+	kind = m.bounds.keep("job_kind", kind)
+	m.jobs.WithLabelValues(kind, m.bounds.keep("job_outcome", outcome)).Inc()
+	m.jobTimes.WithLabelValues(kind).Observe(took.Seconds())
+}
+
+// Handler serves the metrics in the formats that Prometheus asks for.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
+}

@@ -1,0 +1,39 @@
+-- +goose Up
+
+-- What a decision needs to know of an account, in one value: one round trip instead of five.
+-- +goose StatementBegin
+CREATE FUNCTION account_snapshot(in_tenant text, in_account text) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT jsonb_build_object(
+        'id', a.id, 'population', a.population, 'aal', a.aal, 'ial', a.ial, 'locale', a.locale,
+        'data_key', a.data_key, 'ref_sealed', a.ref_sealed, 'erased', a.erased_at IS NOT NULL,
+        'channels', coalesce((
+            SELECT jsonb_agg(jsonb_build_object('id', c.id, 'kind', c.kind, 'since', c.since, 'removed_at', c.removed_at, 'suspect_at', c.suspect_at) ORDER BY c.since, c.id)
+              FROM channel c WHERE c.tenant_id = a.tenant_id AND c.account_id = a.id), '[]'),
+        'factors', coalesce((
+            SELECT jsonb_agg(jsonb_build_object('id', f.id, 'kind', f.kind, 'sealed', f.sealed, 'since', f.confirmed_at, 'suspect_at', f.suspect_at, 'last_step', f.last_step) ORDER BY f.enrolled_at, f.id)
+              FROM factor f WHERE f.tenant_id = a.tenant_id AND f.account_id = a.id AND f.confirmed_at IS NOT NULL AND f.removed_at IS NULL), '[]'),
+        'saved', (
+            SELECT jsonb_build_object('left', count(*), 'since', min(s.issued_at))
+              FROM saved_code s WHERE s.tenant_id = a.tenant_id AND s.account_id = a.id AND s.used_at IS NULL AND s.revoked_at IS NULL),
+        'disabled', coalesce((
+            SELECT jsonb_agg(k.kind) FROM attempt_counter k
+             WHERE k.tenant_id = a.tenant_id AND k.subject = a.id AND k.disabled_at IS NOT NULL), '[]'))
+      FROM account a WHERE a.tenant_id = in_tenant AND a.id = in_account
+$$;
+-- +goose StatementEnd
+
+-- What happened to a subject before: a real account or the pseudonym of an unknown identifier, alike.
+-- +goose StatementBegin
+CREATE FUNCTION subject_history(in_tenant text, in_subject text, in_recovery text) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT jsonb_build_object(
+        'recoveries', (SELECT count(*) FROM (
+            SELECT 1 FROM recovery r WHERE r.tenant_id = in_tenant AND r.subject = in_subject AND r.id <> in_recovery
+               AND r.created_at > now() - interval '30 days' LIMIT 1000) bounded),
+        'failures', coalesce((SELECT sum(cardinality(k.recent)) FROM attempt_counter k
+             WHERE k.tenant_id = in_tenant AND k.subject = in_subject AND k.kind NOT LIKE 'send:%'), 0),
+        'objected', EXISTS (SELECT 1 FROM recovery r JOIN objection o ON o.tenant_id = r.tenant_id AND o.recovery_id = r.id
+             WHERE r.tenant_id = in_tenant AND r.subject = in_subject AND r.id <> in_recovery AND r.created_at > now() - interval '30 days'))
+$$;
+-- +goose StatementEnd
+
+GRANT EXECUTE ON FUNCTION account_snapshot(text, text), subject_history(text, text, text), holdfast_now() TO holdfast_service;
