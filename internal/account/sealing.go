@@ -11,9 +11,9 @@ func RefHashes(keys *secret.Keyring, tenant, ref string) [][]byte {
 	return keys.IdentifierHashes(tenant, refType, ref)
 }
 
-// addressHashes is what two addresses of one account are compared by.
-func addressHashes(keys *secret.Keyring, tenant, kind, canonical string) [][]byte {
-	return keys.MACs(secret.PurposeDestination, "channel", tenant, kind, canonical)
+// addressHashes is what addresses are compared by. A number has one hash, whether it is texted or called.
+func addressHashes(keys *secret.Keyring, tenant, typ, canonical string) [][]byte {
+	return keys.MACs(secret.PurposeDestination, "channel", tenant, typ, canonical)
 }
 
 // RefAAD binds a sealed account_ref to its account.

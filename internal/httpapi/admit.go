@@ -29,6 +29,7 @@ type call struct {
 	who       *credential.Principal // nil where anyone may call
 	claimant  secret.String
 	params    map[string]string
+	rawKey    secret.String // the Idempotency-Key as sent
 	body      []byte
 	key       idempotency.Key // zero where none was sent and none is needed
 }
@@ -57,7 +58,7 @@ func (h *handler) admit(rt route, op *operation) echo.HandlerFunc {
 		in := &call{requestID: telemetry.RequestIDFrom(c.Request().Context())}
 		c.Set(callKey, in)
 		for _, step := range []func(echo.Context, route, *operation, *call) error{
-			h.locate, h.authenticate, h.limit, h.claim, h.address, h.read, h.identify,
+			h.locate, h.authenticate, h.limit, h.claim, h.address, h.name, h.read, h.identify,
 		} {
 			if err := step(c, rt, op, in); err != nil {
 				return err
@@ -170,13 +171,20 @@ func (h *handler) address(c echo.Context, rt route, op *operation, in *call) err
 	return nil
 }
 
+// name reads the Idempotency-Key, before the body: it is the cheaper thing to put right. Where it may be left out, its absence
+// is no fault.
+func (h *handler) name(c echo.Context, rt route, _ *operation, in *call) error {
+	values := c.Request().Header.Values(idempotency.Header)
+	if rt.key == keyNone || (rt.key == keyOptional && len(values) == 0) {
+		return nil
+	}
+	var err error
+	in.rawKey, err = idempotency.Parse(values)
+	return err
+}
+
 // read takes the body in and checks it against the contract. The handler of a stream reads it itself.
 func (h *handler) read(c echo.Context, rt route, op *operation, in *call) error {
-	if rt.key != keyNone {
-		if _, err := h.idempotencyKey(c, rt); err != nil {
-			return err // before the body: it is the cheaper thing to put right
-		}
-	}
 	var err error
 	switch rt.body {
 	case bodyNone:
@@ -190,36 +198,23 @@ func (h *handler) read(c echo.Context, rt route, op *operation, in *call) error 
 		return err
 	}
 	value, err := parseStrict(in.body)
-	if err != nil || op == nil {
+	if err != nil {
 		return err
 	}
 	return op.checkBody(value)
 }
 
-// identify names the request, so that its repetition is known. The claimant's token is part of who calls:
-// without it nobody meets a claimant's answers.
-func (h *handler) identify(c echo.Context, rt route, _ *operation, in *call) error {
-	if rt.key == keyNone {
+// identify tells a repetition from another request. The claimant's token is part of who calls: without it
+// nobody meets a claimant's answers.
+func (h *handler) identify(c echo.Context, _ route, _ *operation, in *call) error {
+	if in.rawKey.IsZero() {
 		return nil
-	}
-	raw, err := h.idempotencyKey(c, rt)
-	if err != nil || raw.IsZero() {
-		return err
 	}
 	caller := secret.Bind("holdfast/v1/anyone")
 	if in.who != nil {
 		caller = secret.Bind("holdfast/v1/client", in.who.Tenant, in.who.Client, in.claimant.Reveal())
 	}
 	r := c.Request()
-	in.key = idempotency.New(h.Keyring, string(caller), r.Method+" "+r.URL.EscapedPath(), raw, in.body)
+	in.key = idempotency.New(h.Keyring, string(caller), r.Method+" "+r.URL.EscapedPath(), in.rawKey, in.body)
 	return nil
-}
-
-// idempotencyKey reads the header. Where it may be left out, its absence is no fault.
-func (h *handler) idempotencyKey(c echo.Context, rt route) (secret.String, error) {
-	values := c.Request().Header.Values(idempotency.Header)
-	if len(values) == 0 && rt.key == keyOptional {
-		return secret.String{}, nil
-	}
-	return idempotency.Parse(values)
 }

@@ -72,6 +72,9 @@ func (h *handler) harden(next echo.HandlerFunc) echo.HandlerFunc {
 		case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete:
 			return next(c)
 		default: // echo would answer OPTIONS by itself
+			if h.pattern(c) == "" {
+				return fault.Of(fault.CodeNotFound)
+			}
 			return fault.Of(fault.CodeMethodNotAllowed)
 		}
 	}

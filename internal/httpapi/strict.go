@@ -30,7 +30,7 @@ func parseStrict(data []byte) (any, error) {
 	p.decoder.UseNumber()
 	value, err := p.value(0)
 	if err != nil {
-		return nil, p.fault(err)
+		return nil, err
 	}
 	if _, err := p.decoder.Token(); !errors.Is(err, io.EOF) {
 		return nil, malformed("The body goes on after its JSON value.")
@@ -38,13 +38,7 @@ func parseStrict(data []byte) (any, error) {
 	return value, nil
 }
 
-// The reasons that the parser itself gives.
-var (
-	errRepeated = errors.New("The body repeats a name in an object.")       //nolint:gochecknoglobals,revive,staticcheck // public texts.
-	errTooDeep  = errors.New("The body is nested too deeply.")              //nolint:gochecknoglobals,revive,staticcheck // public texts.
-	errControl  = errors.New("The body has a control character in a text.") //nolint:gochecknoglobals,revive,staticcheck // public texts.
-	errNoValue  = errors.New("The body is not one well-formed JSON value.") //nolint:gochecknoglobals,revive,staticcheck // public texts.
-)
+const noValue = "The body is not one well-formed JSON value."
 
 type strictParser struct {
 	decoder *json.Decoder
@@ -55,12 +49,12 @@ type strictParser struct {
 func (p *strictParser) value(depth int) (any, error) {
 	token, err := p.decoder.Token()
 	if err != nil {
-		return nil, errNoValue
+		return nil, malformed(noValue)
 	}
 	switch token := token.(type) {
 	case json.Delim:
 		if depth == deepest {
-			return nil, errTooDeep
+			return nil, malformed("The body is nested too deeply.")
 		}
 		if token == '{' {
 			return p.object(depth + 1)
@@ -79,13 +73,13 @@ func (p *strictParser) object(depth int) (any, error) {
 		token, err := p.decoder.Token()
 		name, ok := token.(string)
 		if err != nil || !ok {
-			return nil, errNoValue
+			return nil, malformed(noValue)
 		}
 		if err := p.text(name); err != nil {
 			return nil, err
 		}
 		if _, again := out[name]; again {
-			return nil, errRepeated
+			return nil, malformed("The body repeats a name in an object.")
 		}
 		p.path = append(p.path, name)
 		if out[name], err = p.value(depth); err != nil {
@@ -113,23 +107,16 @@ func (p *strictParser) array(depth int) (any, error) {
 // end reads the closing bracket.
 func (p *strictParser) end() error {
 	if _, err := p.decoder.Token(); err != nil {
-		return errNoValue
+		return malformed(noValue)
 	}
 	return nil
 }
 
 func (p *strictParser) text(s string) error {
 	if strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
-		return errControl
-	}
-	return nil
-}
-
-func (p *strictParser) fault(err error) error {
-	if errors.Is(err, errControl) {
 		return fault.Of(fault.CodeInvalidRequest).At(pointerOf(p.path), "has a control character")
 	}
-	return malformed(err.Error())
+	return nil
 }
 
 func malformed(public string) error { return fault.Of(fault.CodeInvalidJSON).Detail(public) }

@@ -42,10 +42,12 @@ var (
 )
 
 // check refuses what must not be said.
-func (d Data) check(kind Kind) error {
+func (d Data) check(kind Kind, channel factor.Method) error {
 	switch {
 	case !kind.Valid():
 		return errUnknownKind
+	case channel != factor.Email && channel != factor.SMS && channel != factor.Voice:
+		return errUnknownChannel
 	case clean(d.TenantName, maxTenantName) == "":
 		return errNoTenant
 	case d.At.IsZero(), kind.NeedsHold() && d.NotBefore.IsZero():

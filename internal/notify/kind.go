@@ -1,5 +1,7 @@
 package notify
 
+import "slices"
+
 // Kind says what a message is about. The name is stored and shown in the development inbox; it never changes its meaning.
 type Kind string
 
@@ -48,23 +50,13 @@ func (k Kind) CarriesCode() bool { return k == RecoveryCode || k == ConfirmChann
 // MayLink reports whether the message may hold the link to object: only notices of a recovery that can still be
 // stopped or taken back.
 func (k Kind) MayLink() bool {
-	switch k {
-	case RecoveryStarted, HoldEntered, HoldReminder, HoldEnded, RecoveryCompleted, ObjectionReceived:
-		return true
-	default:
-		return false
-	}
+	return slices.Contains([]Kind{
+		RecoveryStarted, HoldEntered, HoldReminder, HoldEnded, RecoveryCompleted, ObjectionReceived,
+	}, k)
 }
 
 // NeedsHold reports whether the message says until when the hold lasts, so that Data.NotBefore must be set.
 func (k Kind) NeedsHold() bool { return k == HoldEntered || k == HoldReminder }
 
 // Valid reports whether the kind is one of Kinds.
-func (k Kind) Valid() bool {
-	for _, known := range Kinds() {
-		if k == known {
-			return true
-		}
-	}
-	return false
-}
+func (k Kind) Valid() bool { return slices.Contains(Kinds(), k) }

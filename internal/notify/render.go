@@ -125,20 +125,16 @@ func samples(kind Kind) []Data {
 // It refuses a code in a notice and a link in a code message, and a message that lacks what its kind must say. Its errors
 // repeat nothing of the data.
 func (r *Renderer) Render(kind Kind, channel factor.Method, locale string, data Data) (subject, plain, markup string, err error) {
-	if err := data.check(kind); err != nil {
+	if err := data.check(kind, channel); err != nil {
 		return "", "", "", err
 	}
 	p := r.pack(locale, data.TenantLocale)
 	b := blocks{set: p.kinds[kind], words: data.words(p.tongue, channel)}
-	switch channel {
-	case factor.SMS, factor.Voice:
-		plain = b.line("sms")
-		return "", plain, "", b.err
-	case factor.Email:
+	if channel == factor.Email {
 		return r.mail(p.tag, kind, &b)
-	default:
-		return "", "", "", errUnknownChannel
 	}
+	plain = b.line("sms")
+	return "", plain, "", b.err
 }
 
 func (r *Renderer) mail(lang string, kind Kind, b *blocks) (subject, plain, markup string, err error) {

@@ -103,7 +103,7 @@ func (x *exchange) outcome(ctx context.Context) error {
 	case r.status == http.StatusUnauthorized, r.status == http.StatusForbidden, r.status == http.StatusNotFound:
 		// Our credentials or our account's name. That is no bounce, and must not drop a notice.
 		return &notify.Deferred{Reason: notify.ReasonUnauthorized, Code: r.number(), RetryAfter: r.retryAfter}
-	case r.status >= 400 && r.status <= 499:
+	case r.status >= 400 && r.status <= 499 && r.status != http.StatusRequestTimeout:
 		return &notify.Rejected{Reason: rejection(r.code), Code: r.number()}
 	default:
 		return &notify.Deferred{Reason: notify.ReasonProvider, Code: r.number(), RetryAfter: r.retryAfter}
@@ -137,7 +137,7 @@ func (r *reply) number() int {
 // rejection tells a number that cannot be reached from a message that is refused: twilio.com/docs/api/errors.
 func rejection(code int) notify.Reason {
 	switch code {
-	case 21211, 21214, 21217, 21265, 21407, 21408, 21421, 21604, 21610, 21612, 21614:
+	case 21211, 21214, 21217, 21604, 21610, 21612, 21614:
 		return notify.ReasonBadAddress
 	default:
 		return notify.ReasonRefused

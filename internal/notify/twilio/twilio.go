@@ -69,12 +69,11 @@ func New(cfg Config) (*Sender, error) {
 		return nil, errors.New("twilio: the timeout must be positive")
 	}
 	return &Sender{cfg: cfg, transport: &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		ForceAttemptHTTP2:     true,
-		MaxIdleConnsPerHost:   idlePerHost,
-		IdleConnTimeout:       idleTime,
-		TLSHandshakeTimeout:   cfg.Timeout,
-		ResponseHeaderTimeout: cfg.Timeout,
+		// No time limits here: the call's context has the one that counts, and two would race for the reason.
+		Proxy:               http.ProxyFromEnvironment,
+		ForceAttemptHTTP2:   true,
+		MaxIdleConnsPerHost: idlePerHost,
+		IdleConnTimeout:     idleTime,
 	}}, nil
 }
 

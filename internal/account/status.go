@@ -1,0 +1,117 @@
+package account
+
+import (
+	"context"
+	"slices"
+
+	"github.com/holdfast/holdfast/internal/factor"
+	"github.com/holdfast/holdfast/internal/fault"
+)
+
+// The warnings of a Status.
+const (
+	WarnOnlyRestricted = "only_restricted_channels" // nothing but text messages and calls
+	WarnSingleAddress  = "single_address"           // no second address to tell the owner at
+	WarnNoSavedCodes   = "no_saved_codes"
+)
+
+// What an identity system should hold back in a Status's Restrict.
+const (
+	RestrictAddresses = "addresses" // changing identifiers and addresses
+	RestrictFactors   = "factors"   // changing authenticators
+	RestrictCodes     = "recovery_codes"
+	RestrictErasure   = "erasure"
+	RestrictExport    = "export"
+	RestrictHighValue = "high_value" // payments, payout details, whatever cannot be taken back; in probation only
+)
+
+// Status tells an identity system how well an account could be recovered and what is under way. An account that is not
+// there is fault.CodeNotFound.
+func (s *Service) Status(ctx context.Context, c Caller, ref string) (Status, error) {
+	in, err := s.Store.Reading(ctx, s.query(c, ref))
+	if err != nil {
+		return Status{}, fault.Wrap(err, "status")
+	}
+	if in.Account == nil {
+		return Status{}, fault.Of(fault.CodeNotFound)
+	}
+	out := Status{AccountRef: ref, Means: []string{}, Warnings: []string{}, OpenRecoveries: []OpenRecovery{}, Restrict: []string{}}
+	means := in.means()
+	for _, m := range means {
+		out.Means = append(out.Means, string(m))
+	}
+	out.RecoveryReady = classes(means) >= 2
+	out.Warnings = append(out.Warnings, in.warnings(means)...)
+	for _, r := range in.Recoveries {
+		switch {
+		case !in.running(r):
+		case r.State == stateCompleted:
+			if r.ProbationUntil.After(out.ProbationUntil) {
+				out.ProbationUntil = r.ProbationUntil
+			}
+		case r.State != stateDenied:
+			out.OpenRecoveries = append(out.OpenRecoveries, OpenRecovery{ID: r.ID, State: r.State, StartedAt: r.CreatedAt, NotBefore: r.NotBefore})
+		}
+	}
+	if in.frozen() {
+		out.Restrict = append(out.Restrict, RestrictAddresses, RestrictFactors, RestrictCodes, RestrictErasure, RestrictExport)
+	}
+	if !out.ProbationUntil.IsZero() {
+		out.Restrict = append(out.Restrict, RestrictHighValue)
+	}
+	return out, nil
+}
+
+// means lists the methods that the account has something for, in the order of the API, leaving out what is suspect or was
+// disabled. Repeated proofing is none of them: nobody offers it yet, and to an account that was never proofed it must not be
+//
+func (in Loaded) means() []factor.Method {
+	has := map[factor.Method]bool{factor.RecoveryCode: in.Account.SavedLeft > 0}
+	for _, c := range in.Account.active() {
+		if !c.Suspect {
+			has[factor.Method(c.Kind)] = true
+		}
+	}
+	for _, f := range in.Account.Factors {
+		if !f.ConfirmedAt.IsZero() && !f.Suspect {
+			has[factor.Method(f.Kind)] = true
+		}
+	}
+	out := []factor.Method{}
+	for _, m := range factor.Methods() {
+		if has[m] && !slices.Contains(in.Disabled, string(m)) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// classes counts the different ways of proof: an e-mail code and a text message are one.
+func classes(means []factor.Method) int {
+	seen := map[factor.Class]bool{}
+	for _, m := range means {
+		if c, ok := m.Class(); ok {
+			seen[c] = true
+		}
+	}
+	return len(seen)
+}
+
+func (in Loaded) warnings(means []factor.Method) []string {
+	var out []string
+	restricted := func(m factor.Method) bool { return m == factor.SMS || m == factor.Voice }
+	if len(means) > 0 && !slices.ContainsFunc(means, func(m factor.Method) bool { return !restricted(m) }) {
+		out = append(out, WarnOnlyRestricted)
+	}
+	addresses := map[string]bool{}
+	for _, c := range in.Account.active() {
+		addresses[string(c.Hash)] = true // text messages and calls to one number are one address
+	}
+	if len(addresses) < 2 {
+		out = append(out, WarnSingleAddress)
+	}
+	if in.Account.SavedLeft == 0 {
+		out = append(out, WarnNoSavedCodes)
+	}
+	return out
+}

@@ -1,0 +1,276 @@
+// Package app is the composition root: it builds everything from the configuration, and it is the only package that may
+// import all others. What it builds, Run runs until its context ends.
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/holdfast/holdfast/api"
+	"github.com/holdfast/holdfast/internal/account"
+	"github.com/holdfast/holdfast/internal/clock"
+	"github.com/holdfast/holdfast/internal/config"
+	"github.com/holdfast/holdfast/internal/credential"
+	"github.com/holdfast/holdfast/internal/dispatch"
+	"github.com/holdfast/holdfast/internal/factor"
+	"github.com/holdfast/holdfast/internal/factor/savedcode"
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/httpapi"
+	"github.com/holdfast/holdfast/internal/job"
+	"github.com/holdfast/holdfast/internal/notify"
+	"github.com/holdfast/holdfast/internal/policy"
+	"github.com/holdfast/holdfast/internal/postgres"
+	"github.com/holdfast/holdfast/internal/recovery"
+	"github.com/holdfast/holdfast/internal/secret"
+	"github.com/holdfast/holdfast/internal/telemetry"
+	"github.com/holdfast/holdfast/internal/throttle"
+	"github.com/holdfast/holdfast/internal/web"
+)
+
+// App is the service, built and not yet running.
+type App struct {
+	Config     config.Config
+	Log        *slog.Logger
+	DB         *postgres.DB
+	Keys       *secret.Keyring
+	Policy     *policy.Policy
+	Recoveries *recovery.Service
+	Accounts   *account.Service
+	Clients    *credential.Service
+	Metrics    *telemetry.Metrics
+	Readiness  *telemetry.Readiness
+	Handler    http.Handler // the public port
+	Admin      http.Handler // the admin port
+
+	jobs    *job.Client
+	limiter *throttle.Limits
+}
+
+// Deps is what a command brings that the configuration cannot: development has its own senders and pages.
+type Deps struct {
+	Log    *slog.Logger
+	Keys   *secret.Keyring // read from the configuration when nil
+	Sender notify.Sender   // built from the configuration when nil
+	Dev    *httpapi.Dev
+}
+
+// offered are the methods that this version can verify.
+func offered() []factor.Method {
+	return []factor.Method{factor.Email, factor.SMS, factor.TOTP, factor.RecoveryCode}
+}
+
+// Build connects to the database and builds the service. It fails closed: an unshifted clock, readable keys and a policy
+// that loads are conditions of running in production.
+func Build(ctx context.Context, cfg config.Config, deps Deps) (*App, error) {
+	a := &App{Config: cfg, Log: deps.Log, Keys: deps.Keys, Metrics: telemetry.NewMetrics(telemetry.ReadBuild())}
+	var err error
+	if a.Keys == nil {
+		if a.Keys, err = ReadKeys(cfg); err != nil {
+			return nil, err
+		}
+	}
+	if a.Policy, err = LoadPolicy(cfg); err != nil {
+		return nil, err
+	}
+	if a.DB, err = OpenDB(ctx, cfg); err != nil {
+		return nil, err
+	}
+	if err := a.assemble(ctx, deps); err != nil {
+		a.DB.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// assemble builds what stands on the database.
+func (a *App) assemble(ctx context.Context, deps Deps) error {
+	if err := a.checkClock(ctx); err != nil {
+		return err
+	}
+	lim, err := a.limits()
+	if err != nil {
+		return err
+	}
+	a.limiter = lim.Limits
+	if err := a.cores(lim); err != nil {
+		return err
+	}
+	if err := a.sending(deps); err != nil {
+		return err
+	}
+	a.watch()
+	return a.edge(lim, deps)
+}
+
+// checkClock refuses a shifted clock outside development.
+func (a *App) checkClock(ctx context.Context) error {
+	shift, err := a.DB.ClockShift(ctx)
+	if err != nil {
+		return fault.Wrap(err, "check the clock (has `holdfast migrate` been run?)")
+	}
+	if shift != 0 && !a.Config.Dev() {
+		return fmt.Errorf("the database's clock is shifted by %s, which only development may do", shift)
+	}
+	return nil
+}
+
+// ReadKeys reads the keyring that the configuration names.
+func ReadKeys(cfg config.Config) (*secret.Keyring, error) {
+	text, err := cfg.Keys.Read()
+	if err != nil {
+		return nil, err
+	}
+	keys, err := secret.ParseKeyring([]byte(text.Reveal()))
+	return keys, fault.Wrap(err, "read keyring")
+}
+
+// LoadPolicy loads the document or preset that the configuration names. What is below the floor does not load.
+func LoadPolicy(cfg config.Config) (*policy.Policy, error) {
+	if cfg.Policy.File == "" {
+		return policy.Preset(string(cfg.Policy.Preset))
+	}
+	text, err := os.ReadFile(cfg.Policy.File)
+	if err != nil {
+		return nil, fault.Wrap(err, "read policy")
+	}
+	return policy.FromYAML(text)
+}
+
+// OpenDB connects as the service's role.
+func OpenDB(ctx context.Context, cfg config.Config) (*postgres.DB, error) {
+	return postgres.Open(ctx, postgres.Config{URL: cfg.Database.URL.Reveal(), Role: cfg.Database.Role, MaxConns: cfg.Database.MaxConns})
+}
+
+func (a *App) limits() (limits, error) {
+	rules := throttle.DefaultRules()
+	if a.Config.Dev() && a.Config.LimitFactor > 1 {
+		rules = rules.Scaled(int64(a.Config.LimitFactor))
+	}
+	l, err := throttle.New(throttle.Config{
+		Pool: a.DB.Pool(), HashKey: a.Keys.MAC(secret.PurposeNetwork, "throttle"), Rules: rules,
+		Refused: func(_ context.Context, rule throttle.Name) { a.Metrics.Throttled(string(rule)) },
+	})
+	return limits{l}, fault.Wrap(err, "build limits")
+}
+
+// cores builds the use cases.
+func (a *App) cores(lim limits) error {
+	hasher, err := savedcode.NewHasher(a.Keys, savedcode.Config{Rand: rand.Reader})
+	if err != nil {
+		return fault.Wrap(err, "build saved codes")
+	}
+	signer, err := a.Keys.Signer()
+	if err != nil {
+		return fault.Wrap(err, "build signer")
+	}
+	a.Recoveries = recovery.NewService(recovery.Config{
+		Store: postgres.NewRecoveries(a.DB), Limits: lim, Identifiers: identifiers{}, SavedCodes: savedCodes{hasher}, TOTP: timePasswords{},
+		Policies: onePolicy{a.Policy}, Vault: vault{a.Keys}, Keys: a.Keys, Signer: signer, Rand: rand.Reader,
+		Issuer: a.Config.HTTP.PublicURL, Offered: offered(),
+	})
+	a.Accounts, err = account.NewService(account.Config{
+		Store: postgres.NewAccounts(a.DB), SavedCodes: savedCodes{hasher}, TOTP: timePasswords{}, Keys: a.Keys, Rand: rand.Reader, Clock: clock.System{},
+	})
+	if err != nil {
+		return fault.Wrap(err, "build accounts")
+	}
+	a.Clients, err = NewClients(a.DB)
+	return fault.Wrap(err, "build clients")
+}
+
+// NewClients builds the use cases of client credentials on a database.
+func NewClients(db *postgres.DB) (*credential.Service, error) {
+	return credential.NewService(credential.Config{Store: postgres.NewCredentials(db), Clock: clock.System{}, Rand: rand.Reader})
+}
+
+// The paces of this node's loops.
+const (
+	wakeEvery  = time.Second
+	wakeAtOnce = 100
+	pollEvery  = 100 * time.Millisecond
+	sweepEvery = time.Minute
+	flushEvery = 10 * time.Second
+
+	sweepPages   = 200
+	forgetAtOnce = 1000
+)
+
+// sending builds the background: the dispatcher, the job client, the loops.
+func (a *App) sending(deps Deps) error {
+	renderer, err := notify.NewRenderer()
+	if err != nil {
+		return fault.Wrap(err, "build templates")
+	}
+	base, err := url.Parse(a.Config.HTTP.PublicURL)
+	if err != nil {
+		return fmt.Errorf("the public URL does not parse")
+	}
+	links, err := notify.NewLinks(base, a.Config.Dev())
+	if err != nil {
+		return fault.Wrap(err, "build links")
+	}
+	sender := deps.Sender
+	if sender == nil {
+		if sender, err = newSender(a.Config); err != nil {
+			return err
+		}
+	}
+	dispatcher := dispatch.New(dispatch.Config{
+		Store: postgres.NewDispatches(a.DB), Waker: waker{a.Recoveries}, Sender: sender, Renderer: renderer, Links: links,
+		Addresses: vault{a.Keys}, Keys: a.Keys, Rand: rand.Reader, Metrics: a.Metrics,
+	})
+	a.jobs, err = job.New(job.Config{
+		Pool: a.DB.Pool(), Schema: postgres.RiverSchema, Dispatcher: dispatcher, Clock: clock.System{}, Log: a.Log,
+		Workers: a.Config.Workers, Poll: pollEvery,
+	})
+	return err
+}
+
+// edge builds the public and the admin port.
+func (a *App) edge(lim limits, deps Deps) error {
+	pages, err := web.New(web.Config{Contract: api.Contract()})
+	if err != nil {
+		return fault.Wrap(err, "build pages")
+	}
+	signer, err := a.Keys.Signer()
+	if err != nil {
+		return fault.Wrap(err, "build signer")
+	}
+	h := a.Config.HTTP
+	server, err := httpapi.New(httpapi.Config{
+		PublicURL: h.PublicURL, Contract: api.Contract(), Recoveries: a.Recoveries, Accounts: a.Accounts, Clients: a.Clients, Limits: lim,
+		Pages: pages, JWKS: signer.JWKS, Keyring: a.Keys,
+		Source: func(r *http.Request) (netip.Addr, error) {
+			return throttle.ClientAddr(r, h.TrustedProxies, h.ProxyHops)
+		},
+		Logger: a.Log, Metrics: a.Metrics, Clock: clock.System{}, BodyLimit: int64(h.BodyLimit), ImportBodyLimit: int64(h.ImportBodyLimit),
+		HandlerTimeout: h.HandlerTimeout, ReadTimeout: h.ReadTimeout, Dev: deps.Dev,
+	})
+	if err != nil {
+		return fault.Wrap(err, "build edge")
+	}
+	a.Handler, a.Admin = server, telemetry.AdminHandler(a.Metrics, a.Readiness)
+	return nil
+}
+
+// watch builds readiness, pool metrics and the loops.
+func (a *App) watch() {
+	a.Readiness = telemetry.NewReadiness(a.Log, 2*time.Second,
+		telemetry.Check{Name: "database", Probe: a.DB.Ping},
+		telemetry.Check{Name: "clock", Probe: a.checkClock},
+	)
+	_ = a.Metrics.WatchPool("main", func() telemetry.PoolStats {
+		s := a.DB.Pool().Stat()
+		return telemetry.PoolStats{
+			Max: int64(s.MaxConns()), Total: int64(s.TotalConns()), Idle: int64(s.IdleConns()), Acquired: int64(s.AcquiredConns()),
+			Acquisitions: s.AcquireCount(), Waits: s.EmptyAcquireCount(), Cancelled: s.CanceledAcquireCount(), WaitTime: s.AcquireDuration(),
+		}
+	})
+}

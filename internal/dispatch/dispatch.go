@@ -1,0 +1,255 @@
+// Package dispatch does what the outbox's jobs ask for: it mints a code and sends it, or sends a notice until its provider
+// accepts it.
+//
+// A code exists in clear only between its minting here and the provider's acceptance (ADR 0007): the outbox holds ids, the
+// table a keyed hash. For a decoy the same work is done and nothing is sent.
+package dispatch
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/holdfast/holdfast/internal/factor"
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/notify"
+	"github.com/holdfast/holdfast/internal/secret"
+)
+
+// codeDigits is the length of a one-time code (requirements.md, section 3).
+const codeDigits = 8
+
+// Brand is how a tenant appears in messages.
+type Brand struct {
+	Name, Locale, Support string
+}
+
+// Delivery is a challenge that is to be sent.
+type Delivery struct {
+	Tenant, Challenge, Recovery string
+	Method                      factor.Method
+	Sends                       int
+	ExpiresAt                   time.Time
+	Now                         time.Time
+	Over                        bool // answered, or its recovery is no longer open
+	Accepted                    bool // the provider has it already
+	DeferToIDP                  bool // the account signs in through its organisation: it is told so, and gets no code
+	Account                     string
+	Channel                     string
+	Address                     []byte // sealed; nil for a decoy and for methods without a channel
+	DataKey                     []byte
+	Locale                      string
+	Reference                   string
+	Brand                       Brand
+}
+
+// Notice is a notice that is to be sent.
+type Notice struct {
+	Tenant, ID, Kind, Recovery, Account, Channel string
+	ChannelKind                                  factor.Method
+	ObjectionHash                                []byte
+	CreatedAt, NotBefore                         time.Time
+	Done                                         bool // accepted or failed before
+	Address, DataKey                             []byte
+	Locale, Reference                            string
+	Brand                                        Brand
+}
+
+// Store is what dispatching reads and writes.
+type Store interface {
+	// Delivery loads a challenge; fault.CodeNotFound when there is none.
+	Delivery(ctx context.Context, tenant, challenge string) (Delivery, error)
+	// Minted stores the code's hash, if the challenge still waits for this send, and makes sure that each address on file
+	// hears once a day that a recovery was started. It reports whether this send is still wanted.
+	Minted(ctx context.Context, d Delivery, codeHash []byte) (bool, error)
+	// Sent records the provider's word: reason is empty when it accepted.
+	Sent(ctx context.Context, d Delivery, reason string) error
+	// Notice loads a notice; fault.CodeNotFound when there is none.
+	Notice(ctx context.Context, tenant, id string) (Notice, error)
+	// NoticeDone records the provider's final word: reason is empty when it accepted.
+	NoticeDone(ctx context.Context, n Notice, reason string) error
+}
+
+// Waker has a recovery look whether something is due: the first accepted notice may have been what it waited for.
+type Waker interface {
+	Wake(ctx context.Context, tenant, recovery string) error
+}
+
+// Addresses opens a sealed address.
+type Addresses interface {
+	Address(tenant, account, channel string, dataKey, sealed []byte) (secret.String, error)
+}
+
+// Metrics counts what was sent.
+type Metrics interface {
+	Message(channel, kind, outcome string)
+}
+
+// Config is what a Dispatcher is made of.
+type Config struct {
+	Store     Store
+	Waker     Waker
+	Sender    notify.Sender
+	Renderer  *notify.Renderer
+	Links     notify.Links
+	Addresses Addresses
+	Keys      *secret.Keyring
+	Rand      io.Reader
+	Metrics   Metrics
+}
+
+// Dispatcher sends. It is safe for concurrent use.
+type Dispatcher struct{ Config }
+
+// New makes a Dispatcher.
+func New(cfg Config) *Dispatcher { return &Dispatcher{Config: cfg} }
+
+// Retry asks for another attempt, after the provider's own wait if it named one.
+type Retry struct {
+	After time.Duration
+	Cause error
+}
+
+// Error tells the cause, which holds no address and no code.
+func (r *Retry) Error() string { return "try again: " + r.Cause.Error() }
+
+// Unwrap gives the cause.
+func (r *Retry) Unwrap() error { return r.Cause }
+
+// Challenge sends one challenge. sends tells which send the job is for: a later one makes it void. A nil error
+// means that nothing is left to do; *Retry that it is to be tried again.
+func (d *Dispatcher) Challenge(ctx context.Context, tenant, id string, sends int) error {
+	work, err := d.Store.Delivery(ctx, tenant, id)
+	if fault.CodeOf(err) == fault.CodeNotFound {
+		return nil
+	}
+	if err != nil {
+		return fault.Wrap(err, "load challenge")
+	}
+	if work.Over || work.Accepted || work.Sends != sends || !work.Now.Before(work.ExpiresAt) {
+		return nil
+	}
+	code, err := secret.MintCode(d.Rand, codeDigits)
+	if err != nil {
+		return fault.Wrap(err, "mint code")
+	}
+	wanted, err := d.Store.Minted(ctx, work, d.Keys.CodeHash(work.Recovery, work.Challenge, code))
+	if err != nil || !wanted || work.Address == nil {
+		return fault.Wrap(err, "store code")
+	}
+	return d.sendCode(ctx, work, code)
+}
+
+func (d *Dispatcher) sendCode(ctx context.Context, work Delivery, code secret.String) error {
+	kind := notify.RecoveryCode
+	data := notify.Data{
+		TenantName: work.Brand.Name, TenantLocale: work.Brand.Locale, SupportContact: work.Brand.Support,
+		Code: code, ValidFor: work.ExpiresAt.Sub(work.Now).Truncate(time.Minute), At: work.Now, Reference: work.Reference,
+	}
+	data.ValidFor = max(data.ValidFor, time.Minute)
+	if work.DeferToIDP {
+		kind, data.Code, data.ValidFor = notify.UseYourOrganisation, secret.String{}, 0
+	}
+	to, err := d.Addresses.Address(work.Tenant, work.Account, work.Channel, work.DataKey, work.Address)
+	if err != nil {
+		return fault.Wrap(err, "open address")
+	}
+	m, err := d.message(kind, work.Method, work.Locale, data)
+	if err != nil {
+		return err
+	}
+	m.ID, m.To, m.Tenant, m.Code = messageID(work.Challenge, work.Sends, work.Now), to, work.Tenant, data.Code
+	err = d.send(ctx, m)
+	if err != nil && !notify.Permanent(err) {
+		return &Retry{After: notify.RetryAfter(err), Cause: err}
+	}
+	return fault.Wrap(d.Store.Sent(ctx, work, string(notify.ReasonOf(err))), "record send")
+}
+
+// Notice sends one notice. A rejection is final for the address and counts as a bounce; everything else is tried
+// again: a notice is never dropped for being one too many.
+func (d *Dispatcher) Notice(ctx context.Context, tenant, id string) error {
+	work, err := d.Store.Notice(ctx, tenant, id)
+	if fault.CodeOf(err) == fault.CodeNotFound {
+		return nil
+	}
+	if err != nil {
+		return fault.Wrap(err, "load notice")
+	}
+	if work.Done {
+		return d.wake(ctx, work)
+	}
+	reason, err := d.sendNotice(ctx, work)
+	if err != nil {
+		return err
+	}
+	if err := d.Store.NoticeDone(ctx, work, reason); err != nil {
+		return fault.Wrap(err, "record notice")
+	}
+	return d.wake(ctx, work)
+}
+
+// sendNotice gives the reason of a final rejection, "" for acceptance, or the error for which to try again.
+func (d *Dispatcher) sendNotice(ctx context.Context, work Notice) (string, error) {
+	if work.DataKey == nil {
+		return "erased", nil
+	}
+	data := notify.Data{
+		TenantName: work.Brand.Name, TenantLocale: work.Brand.Locale, SupportContact: work.Brand.Support,
+		At: work.CreatedAt, NotBefore: work.NotBefore, Reference: work.Reference,
+	}
+	kind := notify.Kind(work.Kind)
+	if work.ObjectionHash != nil && kind.MayLink() {
+		token, err := d.Keys.ObjectionTokenFor(work.ID, work.ObjectionHash)
+		if err != nil {
+			return "", fault.Wrap(err, "derive objection link")
+		}
+		data.Link = d.Links.Objection(token)
+	}
+	to, err := d.Addresses.Address(work.Tenant, work.Account, work.Channel, work.DataKey, work.Address)
+	if err != nil {
+		return "", fault.Wrap(err, "open address")
+	}
+	m, err := d.message(kind, work.ChannelKind, work.Locale, data)
+	if err != nil {
+		return "", err
+	}
+	m.ID, m.To, m.Tenant = work.ID, to, work.Tenant
+	if link := data.Link.Reveal(); link != "" {
+		m.Links = []string{link}
+	}
+	err = d.send(ctx, m)
+	if err != nil && !notify.Permanent(err) {
+		return "", &Retry{After: notify.RetryAfter(err), Cause: err}
+	}
+	return string(notify.ReasonOf(err)), nil
+}
+
+func (d *Dispatcher) wake(ctx context.Context, work Notice) error {
+	if work.Recovery == "" || work.Kind != string(notify.HoldEntered) {
+		return nil
+	}
+	err := d.Waker.Wake(ctx, work.Tenant, work.Recovery)
+	if fault.CodeOf(err) == fault.CodeConflict {
+		return nil // somebody else changed it and has looked
+	}
+	return fault.Wrap(err, "wake recovery")
+}
+
+func (d *Dispatcher) message(kind notify.Kind, channel factor.Method, locale string, data notify.Data) (notify.Message, error) {
+	subject, text, html, err := d.Renderer.Render(kind, channel, locale, data)
+	if err != nil {
+		return notify.Message{}, fault.Wrap(err, "render")
+	}
+	return notify.Message{Channel: channel, Locale: locale, Kind: kind, Subject: subject, Text: text, HTML: html, At: data.At}, nil
+}
+
+func (d *Dispatcher) send(ctx context.Context, m notify.Message) error {
+	_, err := d.Sender.Send(ctx, m)
+	outcome := "accepted"
+	if err != nil {
+		outcome = string(notify.ReasonOf(err))
+	}
+	d.Metrics.Message(string(m.Channel), string(m.Kind), outcome)
+	return err
+}

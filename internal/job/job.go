@@ -1,0 +1,148 @@
+// Package job is where River works: thin workers that hand over to the dispatcher, and the loops that every node runs.
+//
+// River only wakes: whether something is due is decided by comparing times when it is asked for (ADR 0010, 0011). Workers
+// poll; nothing in a foreground commit notifies. A job's arguments hold ids.
+package job
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"github.com/holdfast/holdfast/internal/clock"
+	"github.com/holdfast/holdfast/internal/dispatch"
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/outbox"
+)
+
+// Dispatcher sends what jobs ask for.
+type Dispatcher interface {
+	Challenge(ctx context.Context, tenant, id string, sends int) error
+	Notice(ctx context.Context, tenant, id string) error
+}
+
+// Config is what the workers are made of.
+type Config struct {
+	Pool       *pgxpool.Pool
+	Schema     string
+	Dispatcher Dispatcher
+	Clock      clock.Clock
+	Log        *slog.Logger
+	Workers    int           // at the same time on this node
+	Poll       time.Duration // how often an idle node looks for work
+}
+
+// The times of a job. A worker that died is noticed after rescueAfter; then another one does the work again.
+const (
+	jobTimeout   = 30 * time.Second
+	rescueAfter  = time.Minute
+	fetchAtMost  = 20 * time.Millisecond
+	keepDone     = time.Hour
+	softStop     = 10 * time.Second
+	longestSleep = time.Hour
+)
+
+// Client works on jobs until it is stopped.
+type Client struct{ river *river.Client[pgx.Tx] }
+
+// New makes the client. It does not start it.
+func New(cfg Config) (*Client, error) {
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &challengeWorker{dispatcher: cfg.Dispatcher, clock: cfg.Clock})
+	river.AddWorker(workers, &noticeWorker{dispatcher: cfg.Dispatcher, clock: cfg.Clock})
+	client, err := river.NewClient(riverpgxv5.New(cfg.Pool), &river.Config{
+		Schema: cfg.Schema, Workers: workers, Logger: cfg.Log, PollOnly: true, FetchCooldown: fetchAtMost, FetchPollInterval: cfg.Poll,
+		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, CompletedJobRetentionPeriod: keepDone,
+		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: cfg.Workers}},
+	})
+	if err != nil {
+		return nil, fault.Wrap(err, "make job client")
+	}
+	return &Client{river: client}, nil
+}
+
+// Start begins to work. Work goes on when ctx ends; Stop ends it.
+func (c *Client) Start(ctx context.Context) error {
+	return fault.Wrap(c.river.Start(context.WithoutCancel(ctx)), "start jobs")
+}
+
+// Stop lets running jobs finish for a while, then cancels them: what was not finished is done again by another node.
+func (c *Client) Stop(ctx context.Context) error {
+	soft, cancel := context.WithTimeout(ctx, softStop)
+	defer cancel()
+	if err := c.river.Stop(soft); err == nil {
+		return nil
+	}
+	return fault.Wrap(c.river.StopAndCancel(ctx), "stop jobs")
+}
+
+// challengeArgs names a challenge and which of its sends.
+type challengeArgs struct {
+	Tenant string `json:"tenant"`
+	ID     string `json:"id"`
+	Sends  int    `json:"sends"`
+}
+
+// Kind is the job's name in the outbox.
+func (challengeArgs) Kind() string { return string(outbox.DeliverChallenge) }
+
+type challengeWorker struct {
+	river.WorkerDefaults[challengeArgs]
+	dispatcher Dispatcher
+	clock      clock.Clock
+}
+
+// Work sends the challenge.
+func (w *challengeWorker) Work(ctx context.Context, job *river.Job[challengeArgs]) error {
+	return outcome(w.dispatcher.Challenge(ctx, job.Args.Tenant, job.Args.ID, job.Args.Sends))
+}
+
+// NextRetry waits 1, 2, 4 … seconds, at most a minute: a code is worth sending for minutes.
+func (w *challengeWorker) NextRetry(job *river.Job[challengeArgs]) time.Time {
+	return w.clock.Now().Add(backoff(job.Attempt, time.Minute))
+}
+
+// noticeArgs names a notice.
+type noticeArgs struct {
+	Tenant string `json:"tenant"`
+	ID     string `json:"id"`
+}
+
+// Kind is the job's name in the outbox.
+func (noticeArgs) Kind() string { return string(outbox.DeliverNotice) }
+
+type noticeWorker struct {
+	river.WorkerDefaults[noticeArgs]
+	dispatcher Dispatcher
+	clock      clock.Clock
+}
+
+// Work sends the notice.
+func (w *noticeWorker) Work(ctx context.Context, job *river.Job[noticeArgs]) error {
+	return outcome(w.dispatcher.Notice(ctx, job.Args.Tenant, job.Args.ID))
+}
+
+// NextRetry waits 1, 2, 4 … seconds, at most half an hour: a hundred attempts are two days.
+func (w *noticeWorker) NextRetry(job *river.Job[noticeArgs]) time.Time {
+	return w.clock.Now().Add(backoff(job.Attempt, 30*time.Minute))
+}
+
+// outcome turns a provider's own wish into a nap that costs no attempt, within reason.
+func outcome(err error) error {
+	var retry *dispatch.Retry
+	if errors.As(err, &retry) && retry.After > 0 {
+		return river.JobSnooze(min(retry.After, longestSleep))
+	}
+	return err
+}
+
+// backoff doubles from one second up to most.
+func backoff(attempt int, most time.Duration) time.Duration {
+	return min(time.Second<<min(max(attempt-1, 0), 20), most)
+}
