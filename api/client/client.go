@@ -1,3 +1,4 @@
+// Package client is the Go client of Holdfast's API. client.gen.go is made from api/openapi.yaml; this file adds the credentials.
 package client
 
 import (

@@ -5,7 +5,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/holdfast/holdfast/internal/fault"
@@ -86,17 +85,26 @@ func canonicalUsername(text string) (string, bool) {
 	return name, true
 }
 
-// fold removes case. Folding can take a text out of NFC and composing can bring a foldable letter back, so it is done until
-// nothing changes; two rounds suffice for all of Unicode.
+// fold removes case, in NFC. Folding can take a text out of NFC and composing can bring a foldable letter back, so it is done
+// until nothing changes. It folds letter by letter (so ß stays): x/text's full folding does not come to rest for some scripts.
 func fold(s string) string {
-	for range 3 {
-		next := norm.NFC.String(cases.Fold().String(norm.NFC.String(s)))
+	for range 4 {
+		next := norm.NFC.String(strings.Map(foldRune, norm.NFC.String(s)))
 		if next == s {
 			break
 		}
 		s = next
 	}
 	return s
+}
+
+// foldRune gives the one letter that stands for all that differ in case only.
+func foldRune(r rune) rune {
+	least := r
+	for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+		least = min(least, next)
+	}
+	return unicode.ToLower(least)
 }
 
 // unprintable finds what cannot be seen: control and format characters, line and paragraph separators, private use.

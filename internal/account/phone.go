@@ -17,6 +17,18 @@ func canonicalPhone(text string) (string, bool) {
 	if !plus || len(text) > maxPhone || strings.ContainsFunc(digits, notDialled) {
 		return "", false
 	}
+	number, ok := e164(text)
+	if !ok {
+		return "", false
+	}
+	// The library drops a trunk prefix. A number that then still begins with one would change each time that it is read.
+	if again, ok := e164(number); !ok || again != number {
+		return "", false
+	}
+	return number, true
+}
+
+func e164(text string) (string, bool) {
 	number, err := phonenumbers.Parse(text, phonenumbers.UNKNOWN_REGION)
 	if err != nil || number.GetExtension() != "" {
 		return "", false

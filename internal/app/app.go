@@ -43,7 +43,7 @@ type App struct {
 	Policy     *policy.Policy
 	Recoveries *recovery.Service
 	Accounts   *account.Service
-	Clients    *credential.Service
+	Clients    *credential.Clients
 	Metrics    *telemetry.Metrics
 	Readiness  *telemetry.Readiness
 	Handler    http.Handler // the public port
@@ -175,19 +175,32 @@ func (a *App) cores(lim limits) error {
 		Policies: onePolicy{a.Policy}, Vault: vault{a.Keys}, Keys: a.Keys, Signer: signer, Rand: rand.Reader,
 		Issuer: a.Config.HTTP.PublicURL, Offered: offered(),
 	})
-	a.Accounts, err = account.NewService(account.Config{
-		Store: postgres.NewAccounts(a.DB), SavedCodes: savedCodes{hasher}, TOTP: timePasswords{}, Keys: a.Keys, Rand: rand.Reader, Clock: clock.System{},
-	})
-	if err != nil {
-		return fault.Wrap(err, "build accounts")
+	if a.Accounts, err = newAccounts(a.DB, a.Keys, hasher); err != nil {
+		return err
 	}
 	a.Clients, err = NewClients(a.DB)
 	return fault.Wrap(err, "build clients")
 }
 
 // NewClients builds the use cases of client credentials on a database.
-func NewClients(db *postgres.DB) (*credential.Service, error) {
-	return credential.NewService(credential.Config{Store: postgres.NewCredentials(db), Clock: clock.System{}, Rand: rand.Reader})
+func NewClients(db *postgres.DB) (*credential.Clients, error) {
+	return credential.NewClients(credential.Config{Store: postgres.NewCredentials(db), Clock: clock.System{}, Rand: rand.Reader})
+}
+
+// NewAccounts builds the use cases of accounts on a database.
+func NewAccounts(db *postgres.DB, keys *secret.Keyring) (*account.Service, error) {
+	hasher, err := savedcode.NewHasher(keys, savedcode.Config{Rand: rand.Reader})
+	if err != nil {
+		return nil, fault.Wrap(err, "build saved codes")
+	}
+	return newAccounts(db, keys, hasher)
+}
+
+func newAccounts(db *postgres.DB, keys *secret.Keyring, hasher *savedcode.Hasher) (*account.Service, error) {
+	s, err := account.NewService(account.Config{
+		Store: postgres.NewAccounts(db), SavedCodes: savedCodes{hasher}, TOTP: timePasswords{}, Keys: keys, Rand: rand.Reader, Clock: clock.System{},
+	})
+	return s, fault.Wrap(err, "build accounts")
 }
 
 // The paces of this node's loops.
@@ -235,7 +248,7 @@ func (a *App) sending(deps Deps) error {
 
 // edge builds the public and the admin port.
 func (a *App) edge(lim limits, deps Deps) error {
-	pages, err := web.New(web.Config{Contract: api.Contract()})
+	pages, err := web.New(api.OpenAPI())
 	if err != nil {
 		return fault.Wrap(err, "build pages")
 	}
@@ -245,7 +258,7 @@ func (a *App) edge(lim limits, deps Deps) error {
 	}
 	h := a.Config.HTTP
 	server, err := httpapi.New(httpapi.Config{
-		PublicURL: h.PublicURL, Contract: api.Contract(), Recoveries: a.Recoveries, Accounts: a.Accounts, Clients: a.Clients, Limits: lim,
+		PublicURL: h.PublicURL, Contract: api.OpenAPI(), Recoveries: a.Recoveries, Accounts: a.Accounts, Clients: a.Clients, Limits: lim,
 		Pages: pages, JWKS: signer.JWKS, Keyring: a.Keys,
 		Source: func(r *http.Request) (netip.Addr, error) {
 			return throttle.ClientAddr(r, h.TrustedProxies, h.ProxyHops)

@@ -51,7 +51,7 @@ func newTwilio(t config.Twilio) (notify.Sender, error) {
 
 func smtpTLS(mode config.TLSMode) smtp.TLS {
 	switch mode {
-	case config.ImplicitTLS:
+	case config.Implicit:
 		return smtp.Implicit
 	case config.NoTLS:
 		return smtp.None

@@ -65,6 +65,11 @@ func (s *Recoveries) Changing(ctx context.Context, q recovery.Query, fn func(rec
 		if err := t.q.LockRecovery(ctx, t.p, dbsqlc.LockRecoveryParams{TenantID: q.Tenant, ID: id, GrantHash: q.GrantHash}); err != nil {
 			return err
 		}
+		if len(q.OpenCounters) > 0 {
+			if err := t.q.OpenCounters(ctx, t.p, dbsqlc.OpenCountersParams{TenantID: q.Tenant, RecoveryID: q.ID, Kinds: q.OpenCounters}); err != nil {
+				return err
+			}
+		}
 		if len(q.Counters) > 0 && q.ID != "" {
 			if err := t.q.LockCounters(ctx, t.p, dbsqlc.LockCountersParams{TenantID: q.Tenant, RecoveryID: q.ID, Kinds: q.Counters}); err != nil {
 				return err

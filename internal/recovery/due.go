@@ -26,10 +26,11 @@ func (s *Service) due(in Loaded) []Step {
 	return steps
 }
 
-// dueEvent carries a fresh decision for a recovery whose hold may be over.
+// dueEvent carries a fresh decision for a recovery whose hold may be over. Of an account that is gone nothing can be judged:
+// without a decision every gate stays shut.
 func (s *Service) dueEvent(r Recovery, in Loaded) Event {
 	ev := Event{Kind: Due, Reason: "time"}
-	if r.State == CoolingOff || r.State == Ready {
+	if (r.State == CoolingOff || r.State == Ready) && in.Account != nil {
 		d := s.Policies.Current(r.Tenant).Decide(facts(in.Now, r.Reason, in.Account, in.History, in.Signals, r.Evidence))
 		ev.Decision = &d
 	}

@@ -38,7 +38,8 @@ var (
 		s.hold(now, s.Next.Plan.Hold)
 	}}
 	startAssistedHold = effect{"start a hold of tier high or above, tell the owner everywhere", func(s *Step, _ Recovery, ev Event, now time.Time) {
-		s.Next.Approved = ev.Approvers[:2]
+		s.Next.Approved = []string{ev.Approvers[0], ev.Approvers[1]}
+		s.resolveObjections() // they judged them; one that comes later is heard as any other
 		s.Next.Tier = max(s.Next.Tier, policy.High)
 		s.hold(now, max(s.Next.Plan.Hold, policy.FloorHold(s.Next.Tier)))
 	}}
@@ -48,25 +49,25 @@ var (
 		s.detail("tier", s.Next.Tier.String())
 	}}
 	release = effect{"open the window", func(s *Step, r Recovery, _ Event, now time.Time) {
-		s.Next.ReadyUntil = now.Add(r.Plan.ReadyFor)
+		s.Next.ReadyUntil = earlier(now.Add(r.Plan.ReadyFor), r.CreatedAt.Add(LiveFor))
 		s.Next.ExpiresAt = s.Next.ReadyUntil
 		if r.NotBefore.After(r.HeldAt) {
 			s.notify(NoticeReady)
 		}
 	}}
 
-	askHumans = effect{"ask two humans", func(s *Step, _ Recovery, ev Event, _ time.Time) {
+	askHumans = effect{"ask two humans", func(s *Step, r Recovery, ev Event, now time.Time) {
 		s.proof(ev)
-		s.toHumans()
+		s.toHumans(r, now)
 	}}
-	askHumansAtCritical = effect{"ask two humans, tier critical", func(s *Step, _ Recovery, ev Event, now time.Time) {
+	askHumansAtCritical = effect{"ask two humans, tier critical", func(s *Step, r Recovery, ev Event, now time.Time) {
 		s.proof(ev)
 		s.objection(ev, now)
 		s.Next.Tier = policy.Critical
-		s.toHumans()
+		s.toHumans(r, now)
 	}}
 	deny   = effect{"tell the owner", func(s *Step, _ Recovery, _ Event, _ time.Time) { s.notify(NoticeDenied) }}
-	reopen = effect{"ask two humans again", func(s *Step, _ Recovery, _ Event, _ time.Time) { s.toHumans() }}
+	reopen = effect{"ask two humans again", func(s *Step, r Recovery, _ Event, now time.Time) { s.toHumans(r, now) }}
 
 	pause = effect{"stop the clock, void the grant, tell both sides", func(s *Step, _ Recovery, ev Event, now time.Time) {
 		s.objection(ev, now)
@@ -80,6 +81,7 @@ var (
 		s.objection(ev, now)
 		s.notify(NoticeObjected)
 	}}
+	heardAlready    = effect{"nothing new", func(*Step, Recovery, Event, time.Time) {}}
 	refuseObjection = effect{"refuse a further pause", func(s *Step, _ Recovery, _ Event, _ time.Time) {
 		s.refusal = fault.Of(fault.CodeObjectionRefused)
 	}}
@@ -95,9 +97,8 @@ var (
 		s.proof(ev)
 		s.resolveObjections()
 		left := max(r.NotBefore.Sub(r.ContestedAt), ResumeAtLeast)
-		s.Next.PausedTotal = r.PausedTotal + min(now.Sub(r.ContestedAt), r.pauseLeft())
+		s.Next.PausedTotal = r.pausedBy(now)
 		s.Next.NotBefore = later(r.NotBefore, now.Add(left))
-		s.Next.ContestedAt = time.Time{}
 		s.Next.ReadyUntil = time.Time{}
 		s.Next.ExpiresAt = r.CreatedAt.Add(LiveFor)
 	}}
@@ -163,10 +164,11 @@ func (s *Step) hold(now time.Time, d time.Duration) {
 }
 
 // toHumans hands the recovery to support; what was approved before no longer counts.
-func (s *Step) toHumans() {
+func (s *Step) toHumans(r Recovery, now time.Time) {
 	s.voidGrant()
 	s.Next.Approved = nil
-	s.Next.ContestedAt = time.Time{}
+	s.Next.PausedTotal = r.pausedBy(now)
+	s.Next.ReadyUntil = time.Time{}
 	s.Next.ExpiresAt = s.Next.CreatedAt.Add(LiveFor)
 }
 

@@ -166,7 +166,7 @@ func (s *Service) redeemed(cmd RedeemCommand, in Loaded, rec GrantRecord, code *
 		return refuse(fault.CodeGrantUsed, audit.GrantReplayed), nil
 	}
 	step, err := in.Recovery.Apply(Event{Kind: RedeemGrant, GrantID: rec.ID}, in.Now)
-	if err != nil || step.Refusal() != nil {
+	if err != nil || step.Refusal() != nil || in.Account == nil {
 		return refuse(fault.CodeGrantRefused, audit.GrantRefused), nil //nolint:nilerr // refused, and written down.
 	}
 	used, usedSaved := evidenceBy(in.Recovery.Evidence, factor.RecoveryCode)

@@ -32,20 +32,21 @@ var (
 		return !n.Decoy() && !n.Plan.DeferToIDP && n.Plan.Satisfied(n.Evidence, now)
 	}}
 
-	claimantStronger = guard{"claimant stronger", func(r Recovery, ev Event, now time.Time) bool {
-		return withProof(r, ev).claim(now) > r.objector()
+	claimantStronger = guard{"claimant stronger", func(r Recovery, ev Event, _ time.Time) bool {
+		return withProof(r, ev).claim() > r.objector()
 	}}
 
 	// tie: both sides hold as much as can be held, or the same strong evidence; only humans can tell them apart.
-	tie = guard{"tie", func(r Recovery, ev Event, now time.Time) bool {
-		return r.objector() >= factor.E2 && withProof(r, ev).claim(now) == r.objector()
+	tie = guard{"tie", func(r Recovery, ev Event, _ time.Time) bool {
+		return r.objector() >= factor.E2 && withProof(r, ev).claim() == r.objector()
 	}}
-	objectionTie = guard{"tie", func(r Recovery, ev Event, now time.Time) bool {
-		return ev.Objection != nil && ev.Objection.Strength >= factor.E2 && ev.Objection.Strength == r.claim(now)
+	objectionTie = guard{"tie", func(r Recovery, ev Event, _ time.Time) bool {
+		return ev.Objection != nil && ev.Objection.Strength >= factor.E2 && ev.Objection.Strength == r.claim()
 	}}
 
 	twoHumans = guard{"two humans approved", func(r Recovery, ev Event, _ time.Time) bool {
-		return !r.Plan.DeferToIDP && !r.Decoy() && len(ev.Approvers) >= 2 && ev.Approvers[0] != ev.Approvers[1]
+		return !r.Plan.DeferToIDP && !r.Decoy() && len(ev.Approvers) >= 2 && ev.Approvers[0] != ev.Approvers[1] &&
+			ev.Approvers[0] != "" && ev.Approvers[1] != ""
 	}}
 
 	// inLife: an appeal has to come while the recovery's whole life has not passed.
@@ -56,7 +57,7 @@ var (
 	pastDeadline = guard{"past the deadline", func(r Recovery, _ Event, now time.Time) bool { return !now.Before(r.ExpiresAt) }}
 
 	holdOverRiskHigher = guard{"hold over, risk rose", func(r Recovery, ev Event, now time.Time) bool {
-		return holdOver(r, now) && ev.Decision != nil && stricter(r, ev)
+		return holdOver(r, now) && ev.Decision != nil && stricter(r, ev, now)
 	}}
 	releasable = guard{"hold over, notice accepted, no objection, risk not higher", func(r Recovery, ev Event, now time.Time) bool {
 		return holdOver(r, now) && gate(r, ev, now)
@@ -66,23 +67,43 @@ var (
 			(r.NoticesOpen == 0 || !now.Before(later(r.NotBefore, r.HeldAt).Add(EscalateAfter)))
 	}}
 
+	// insufficient: while it was held the policy became stricter than what was shown. Waiting longer would not change that.
+	insufficient = guard{"hold over, evidence no longer suffices", func(r Recovery, _ Event, now time.Time) bool {
+		return holdOver(r, now) && (r.Plan.DeferToIDP || !r.sufficient(now))
+	}}
+
 	pauseOver = guard{"objector silent for 72 h", func(r Recovery, _ Event, now time.Time) bool {
 		return !now.Before(r.ContestedAt.Add(r.pauseLeft()))
+	}}
+	// pauseOverTie: an objection with as much evidence as the claim does not lapse by silence (4.2: "equal strength").
+	pauseOverTie = guard{"objector silent for 72 h, tie", func(r Recovery, ev Event, now time.Time) bool {
+		return pauseOver.holds(r, ev, now) && r.objector() >= factor.E2 && r.objector() >= r.claim()
+	}}
+	// heard: the same channel says the same again. It is written down and not told to everybody once more.
+	heard = guard{"this channel's objection stands", func(r Recovery, ev Event, _ time.Time) bool {
+		return ev.Objection != nil && r.heard(*ev.Objection)
+	}}
+	// provenButSpent: who may not pause again, but comes with evidence, is adjudicated and not turned away (I4, R-106).
+	provenButSpent = guard{"objection E2 or more, pauses spent", func(r Recovery, ev Event, now time.Time) bool {
+		return ev.Objection != nil && ev.Objection.Strength >= factor.E2 && pauseSpent.holds(r, ev, now)
 	}}
 	pauseSpent = guard{"this channel's pause, or all pauses, spent", func(r Recovery, ev Event, _ time.Time) bool {
 		return ev.Objection == nil || r.objectedFrom(ev.Objection.Channel) || r.PausedTotal >= PauseTotal
 	}}
 
 	// strongerInEvidence: evidence kills, unless the claim is as strong as claims get.
-	strongerInEvidence = guard{"objection E2 or more, claim below E3", func(r Recovery, ev Event, now time.Time) bool {
-		return ev.Objection != nil && ev.Objection.Strength >= factor.E2 && r.claim(now) < factor.E3 &&
-			(r.State != Contested || ev.Objection.Strength > r.claim(now))
+	strongerInEvidence = guard{"objection E2 or more, claim below E3", func(r Recovery, ev Event, _ time.Time) bool {
+		return ev.Objection != nil && ev.Objection.Strength >= factor.E2 && r.claim() < factor.E3 &&
+			(r.State != Contested || ev.Objection.Strength > r.claim())
 	}}
 
-	inProbation = guard{"within probation", func(r Recovery, _ Event, now time.Time) bool { return now.Before(r.ProbationUntil) }}
-	reclaims    = guard{"within probation, stronger than the claim", func(r Recovery, ev Event, now time.Time) bool {
+	inProbation      = guard{"within probation", func(r Recovery, _ Event, now time.Time) bool { return now.Before(r.ProbationUntil) }}
+	heardInProbation = guard{"within probation, this channel's objection stands", func(r Recovery, ev Event, now time.Time) bool {
+		return now.Before(r.ProbationUntil) && ev.Objection != nil && r.heard(*ev.Objection)
+	}}
+	reclaims = guard{"within probation, stronger than the claim", func(r Recovery, ev Event, now time.Time) bool {
 		return now.Before(r.ProbationUntil) && ev.Objection != nil && ev.Objection.Strength >= factor.E2 &&
-			ev.Objection.Strength > r.claim(r.CompletedAt)
+			ev.Objection.Strength > r.claim()
 	}}
 
 	// finalGate re-verifies everything at the moment of execution, though Ready was reached by the same gate.
@@ -105,19 +126,29 @@ var (
 // independent address accepted the notice, and the risk as judged now is not above what the plan was made for.
 // Without a fresh decision it stays shut.
 func gate(r Recovery, ev Event, now time.Time) bool {
-	return ev.Decision != nil && !stricter(r, ev) && !r.Decoy() && !r.Plan.DeferToIDP && !r.openObjection() && r.noticeAccepted() &&
+	return ev.Decision != nil && !stricter(r, ev, now) && !r.Decoy() && !r.Plan.DeferToIDP && !r.openObjection() && r.noticeAccepted() &&
 		r.sufficient(now)
 }
 
-// stricter reports whether the policy now sees a higher tier than the recovery has sat out its hold for.
-func stricter(r Recovery, ev Event) bool {
-	return ev.Decision.Tier > r.Tier
+// stricter reports whether the policy now sees a higher tier than the recovery has sat out its hold for, or demands what was
+// not shown.
+func stricter(r Recovery, ev Event, now time.Time) bool {
+	n := ratcheted(r, ev)
+	return n.Tier > r.Tier || (n.Plan.DeferToIDP && !r.Plan.DeferToIDP) || (r.sufficient(now) && !n.sufficient(now))
 }
 
 func holdOver(r Recovery, now time.Time) bool { return !now.Before(r.NotBefore) }
 
 // pauseLeft is how long the current pause may last: 72 hours, and never more than what is left of the total (I4).
 func (r Recovery) pauseLeft() time.Duration { return min(PauseFor, PauseTotal-r.PausedTotal) }
+
+// pausedBy is the total of all pauses if the current one, if there is one, ends now.
+func (r Recovery) pausedBy(now time.Time) time.Duration {
+	if r.State != Contested {
+		return r.PausedTotal
+	}
+	return r.PausedTotal + min(max(now.Sub(r.ContestedAt), 0), r.pauseLeft())
+}
 
 // withProof is the recovery as it would be with the event's evidence and the ratcheted plan.
 func withProof(r Recovery, ev Event) Recovery {

@@ -23,6 +23,7 @@ type objecting struct {
 	by                        audit.Actor
 	origin, requestID         string
 	key                       idempotency.Key
+	proven                    *factor.Evidence // shown already, in this very request, against another recovery
 }
 
 // Object is the owner's objection by the link of a notice. The link alone pauses; with a proof it can end the recovery
@@ -39,15 +40,17 @@ func (s *Service) Object(ctx context.Context, cmd ObjectCommand) (ObjectionView,
 	if err != nil {
 		return ObjectionView{}, fault.Wrap(err, "object")
 	}
-	return s.object(ctx, objecting{
+	view, _, err := s.object(ctx, objecting{
 		tenant: target.Tenant, recovery: target.Recovery, channel: target.Channel, base: factor.E0,
 		method: cmd.Method, code: cmd.Code, by: audit.Actor{Kind: audit.ActorOwner}, origin: network(cmd.Addr),
 		requestID: cmd.RequestID, key: cmd.Key,
 	})
+	return view, err
 }
 
 // ObjectFromApp is the signed-in owner's objection through the tenant's app: a live session counts as E1, a fresh proof by
-// what it is. It concerns one recovery, or all that are open; one that cannot be objected to any more is left out.
+// what it is. It concerns one recovery, or all that are open; one that cannot be objected to any more is left out. The
+// proof is used up once and counts against all of them: a thief must not shield one claim by starting another.
 //
 // Faults: CodeNotFound when there is nothing to object to; those of Object.
 func (s *Service) ObjectFromApp(ctx context.Context, cmd AppObjectCommand) ([]ObjectionView, error) {
@@ -56,14 +59,18 @@ func (s *Service) ObjectFromApp(ctx context.Context, cmd AppObjectCommand) ([]Ob
 		return nil, fault.Wrap(err, "object from app")
 	}
 	var views []ObjectionView
+	var proven *factor.Evidence
 	for _, id := range ids {
 		if cmd.Recovery != "" && cmd.Recovery != id {
 			continue
 		}
-		view, err := s.object(ctx, objecting{
+		view, shown, err := s.object(ctx, objecting{
 			tenant: cmd.Tenant, recovery: id, channel: appChannel, base: factor.E1, method: cmd.Method, code: cmd.Code,
-			by: audit.Actor{Kind: audit.ActorOwner, ID: cmd.Client}, requestID: cmd.RequestID,
+			by: audit.Actor{Kind: audit.ActorOwner, ID: cmd.Client}, requestID: cmd.RequestID, proven: proven,
 		})
+		if shown != nil {
+			proven = shown
+		}
 		switch fault.CodeOf(err) {
 		case "":
 			views = append(views, view)
@@ -78,25 +85,30 @@ func (s *Service) ObjectFromApp(ctx context.Context, cmd AppObjectCommand) ([]Ob
 	return views, nil
 }
 
-func (s *Service) object(ctx context.Context, o objecting) (ObjectionView, error) {
-	g, err := s.gather(ctx, o.tenant, o.recovery, o.code)
-	if err != nil {
-		return ObjectionView{}, fault.Wrap(err, "object")
+// object weighs one objection, and gives the proof beside it once that is committed.
+func (s *Service) object(ctx context.Context, o objecting) (ObjectionView, *factor.Evidence, error) {
+	var g gathered
+	var err error
+	q := Query{Tenant: o.tenant, ID: o.recovery, Key: o.key}
+	if o.method != "" && o.proven == nil {
+		if g, err = s.gather(ctx, o.tenant, o.recovery, o.code); err != nil {
+			return ObjectionView{}, nil, fault.Wrap(err, "object")
+		}
+		q.SavedPrefix, q.Counters = g.prefix, []string{failureKind(o.method)}
+		q.OpenCounters = q.Counters
 	}
 	var out sealed[ObjectionView]
-	q := Query{Tenant: o.tenant, ID: o.recovery, Key: o.key, SavedPrefix: g.prefix}
-	if o.method != "" {
-		q.Counters = s.failureKinds()
-	}
+	var shown *factor.Evidence
 	err = s.Store.Changing(ctx, q, func(tx Tx, in Loaded) error {
 		if in.Replay != nil {
 			return replay(o.key, in.Replay, &out)
 		}
-		out = sealed[ObjectionView]{}
-		change, err := s.objected(o, in, g, &out)
+		out, shown = sealed[ObjectionView]{}, nil
+		change, evidence, err := s.objected(o, in, g, &out)
 		if err != nil {
 			return err
 		}
+		shown = evidence
 		if change.Remember, err = remember(o.key, out); err != nil {
 			return err
 		}
@@ -104,37 +116,55 @@ func (s *Service) object(ctx context.Context, o objecting) (ObjectionView, error
 	})
 	switch fault.CodeOf(err) {
 	case "":
-		return out.Value, out.err()
+		return out.Value, shown, out.err()
 	case fault.CodeNotAllowedInState, fault.CodeNotFound:
-		return ObjectionView{}, fault.Of(fault.CodeObjectionRefused).Because(err)
+		return ObjectionView{}, nil, fault.Of(fault.CodeObjectionRefused).Because(err)
 	default:
-		return ObjectionView{}, fault.Wrap(err, "object")
+		return ObjectionView{}, nil, fault.Wrap(err, "object")
 	}
 }
 
 // objected weighs the objection and makes what follows.
-func (s *Service) objected(o objecting, in Loaded, g gathered, out *sealed[ObjectionView]) (Change, error) {
+func (s *Service) objected(o objecting, in Loaded, g gathered, out *sealed[ObjectionView]) (Change, *factor.Evidence, error) {
 	change := in.change(o.by, o.origin, o.requestID)
-	objection := &Objection{ID: s.newID("obj", in.Now), Channel: o.channel, Strength: o.base}
-	if o.method != "" {
-		refused, err := s.prove(o, in, g, objection, &change)
-		if err != nil {
-			return Change{}, err
+	evidence := o.proven
+	if o.method != "" && evidence == nil {
+		var err error
+		if evidence, err = s.prove(o, in, g, &change); err != nil {
+			return Change{}, nil, err
 		}
-		if refused {
+		if evidence == nil {
 			out.refuse(fault.Of(fault.CodeProofRefused))
-			return change, nil
+			return change, nil, nil
 		}
 	}
+	objection := o.weigh(s.newID("obj", in.Now), evidence, in)
 	step, err := in.Recovery.Apply(Event{Kind: Object, Objection: objection, Reason: o.channelKind()}, in.Now)
 	if err != nil {
-		return Change{}, err
+		return Change{}, nil, err
 	}
 	change.Steps = []Step{step}
 	change.Notices = s.notices(step, in.Account, in.Now)
 	out.Value = objectionView(step)
+	if step.Event == Due { // past the deadline: it ended by itself, and nothing was used up
+		out.refuse(fault.Of(fault.CodeObjectionRefused))
+		change.Counters, change.TOTP, change.SavedUse = nil, nil, ""
+		return change, nil, nil
+	}
 	out.refuse(step.Refusal())
-	return change, nil
+	return change, evidence, nil
+}
+
+// weigh makes the objection. What the claim itself rests on cannot be counted against it (rule c of requirements.md,
+// section 4.1).
+func (o objecting) weigh(id string, evidence *factor.Evidence, in Loaded) *Objection {
+	objection := &Objection{ID: id, Channel: o.channel, Strength: o.base}
+	if evidence != nil {
+		objection.Evidence = []factor.Evidence{*evidence}
+		independent := factor.Independent(objection.Evidence, in.Recovery.Evidence)
+		objection.Strength = max(objection.Strength, factor.StrengthOf(independent, in.Now))
+	}
+	return objection
 }
 
 // channelKind is how the objection came, for the audit trail.
@@ -145,32 +175,33 @@ func (o objecting) channelKind() string {
 	return "link"
 }
 
-// prove judges the proof beside an objection by the same counters and with the same care as a claimant's. What the claim
-// itself rests on cannot be counted against it (rule c of requirements.md, section 4.1).
-func (s *Service) prove(o objecting, in Loaded, g gathered, objection *Objection, change *Change) (refused bool, err error) {
+// prove judges the proof beside an objection by the same counters and with the same care as a claimant's. It gives none
+// where the proof is refused, which is counted.
+func (s *Service) prove(o objecting, in Loaded, g gathered, change *Change) (*factor.Evidence, error) {
 	if o.method != factor.TOTP && o.method != factor.RecoveryCode {
-		return false, fault.Of(fault.CodeMethodUnavailable)
+		return nil, fault.Of(fault.CodeMethodUnavailable)
 	}
 	kind := failureKind(o.method)
 	counter := in.Counters[kind]
 	if may, wait := counter.mayFail(in.Now); !may {
-		return false, fault.Of(fault.CodeThrottled).After(wait)
+		return nil, fault.Of(fault.CodeThrottled).After(wait)
 	}
 	v := s.judge(o.code, in, Challenge{Method: o.method, ExpiresAt: in.Now.Add(time.Minute)}, g)
 	if v.evidence == nil {
-		change.Counters = map[string]Counter{kind: counter.fail(in.Now)}
+		counter = counter.fail(in.Now)
+		change.Counters = map[string]Counter{kind: counter}
 		change.Events = []audit.Event{{
 			Tenant: o.tenant, At: in.Now, Actor: o.by, Action: audit.ObjectionRefused, Subject: in.Recovery.ID, Recovery: in.Recovery.ID,
 			Outcome: audit.Failure, Reason: v.why, Details: map[string]any{"method": string(o.method)},
 		}}
-		return true, nil
+		if !counter.DisabledAt.IsZero() {
+			change.Events = append(change.Events, disabled(in.Recovery, o.method, in.Now))
+		}
+		return nil, nil //nolint:nilnil // refused, and written down.
 	}
 	change.Counters = map[string]Counter{kind: counter.succeed()}
 	change.TOTP, change.SavedUse = v.totp, v.saved
-	objection.Evidence = []factor.Evidence{*v.evidence}
-	independent := factor.Independent(objection.Evidence, in.Recovery.Evidence)
-	objection.Strength = max(objection.Strength, factor.StrengthOf(independent, in.Now))
-	return false, nil
+	return v.evidence, nil
 }
 
 func objectionView(step Step) ObjectionView {

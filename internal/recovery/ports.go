@@ -64,12 +64,13 @@ type StartFacts struct {
 
 // Query names a recovery: by id, or by the grant that it issued.
 type Query struct {
-	Tenant      string
-	ID          string
-	GrantHash   []byte
-	Counters    []string // counter kinds to load, and to lock when changing
-	SavedPrefix string   // the saved code to load
-	Key         idempotency.Key
+	Tenant       string
+	ID           string
+	GrantHash    []byte
+	Counters     []string // counter kinds to load, and to lock when changing
+	OpenCounters []string // those of them that may not be there yet: made sure of first, for what is not there cannot be locked
+	SavedPrefix  string   // the saved code to load
+	Key          idempotency.Key
 }
 
 // Loaded is a recovery and everything around it at one moment.

@@ -126,8 +126,32 @@ func (r Recovery) objectedFrom(channel string) bool {
 	return false
 }
 
-// claim is the strength of what the claimant has shown.
-func (r Recovery) claim(now time.Time) factor.Strength { return factor.StrengthOf(r.Evidence, now) }
+// heard reports whether the channel's objection stands already and the new one is no stronger.
+func (r Recovery) heard(again Objection) bool {
+	for _, o := range r.Objections {
+		if o.Open && o.Channel == again.Channel && o.Strength >= again.Strength {
+			return true
+		}
+	}
+	return false
+}
+
+// claim is the strength of what the claimant has shown. The age that counts is that at the proof: a hold must not turn the
+// number that a thief added last month into one that outweighs the owner's objection.
+func (r Recovery) claim() factor.Strength {
+	var latest time.Time
+	for _, e := range r.Evidence {
+		latest = later(latest, e.At)
+	}
+	proven := make([]factor.Evidence, 0, len(r.Evidence))
+	for _, e := range r.Evidence {
+		if !e.Since.IsZero() {
+			e.Since = e.Since.Add(latest.Sub(e.At)) // as old at latest as it was at its own proof
+		}
+		proven = append(proven, e)
+	}
+	return factor.StrengthOf(proven, latest)
+}
 
 // sufficient reports whether what was shown carries the recovery: by the plan alone, or by the plan and two humans, or,
 // where the evidence is short, by two humans who approved exactly this evidence.

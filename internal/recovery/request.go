@@ -30,7 +30,11 @@ func (s *Service) Challenge(ctx context.Context, cmd ChallengeCommand) (Challeng
 		return ChallengeView{}, fault.Of(fault.CodeMethodUnavailable)
 	}
 	var out sealed[ChallengeView]
-	q := Query{Tenant: cmd.Tenant, ID: cmd.ID, Key: cmd.Key, Counters: []string{sendKind(cmd.Method)}}
+	q := Query{Tenant: cmd.Tenant, ID: cmd.ID, Key: cmd.Key}
+	if sendsCode(cmd.Method) {
+		q.Counters = []string{sendKind(cmd.Method)}
+		q.OpenCounters = q.Counters
+	}
 	err := s.Store.Changing(ctx, q, func(tx Tx, in Loaded) error {
 		if err := authorise(in, cmd.Ref); err != nil {
 			return err

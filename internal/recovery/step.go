@@ -76,6 +76,9 @@ func (s *Step) finish(now time.Time) {
 	if s.To == Assisted {
 		s.Next.ClosedAt = time.Time{}
 	}
+	if s.To != Contested { // whichever way a contest ends: by a step-up, a veto, a deadline or the claimant
+		s.Next.ContestedAt = time.Time{}
+	}
 	s.Next.WakeAt = wakeAt(s.Next, now)
 }
 

@@ -5,7 +5,7 @@ package web
 type objectionTexts struct {
 	Lang, Title, Lead, Explain, Button, Mine string
 
-	NoToken, NoScript, Working           string
+	NoLink, NoScript, Working            string
 	Paused, PausedUntil, Recorded        string
 	Vetoed, Reversed, Refused, TooMany   string
 	Trouble, Wrong                       string
@@ -30,7 +30,7 @@ func english() objectionTexts {
 		Lead:    "Somebody has asked to get back into your account.",
 		Explain: "If it was not you, stop it here. Nothing happens until you press the button.",
 		Button:  "This was not me – stop it", Mine: "If it was you, simply close this page.",
-		NoToken:     "This page needs the link from our message. Please open that link again.",
+		NoLink:      "This page needs the link from our message. Please open that link again.",
 		NoScript:    "This page needs JavaScript, so that mail programs cannot press the button for you.",
 		Working:     "One moment…",
 		Paused:      "Done. The recovery is paused and nobody gets in.",
@@ -54,7 +54,7 @@ func german() objectionTexts {
 		Lead:    "Jemand möchte wieder Zugang zu Ihrem Konto erhalten.",
 		Explain: "Wenn Sie das nicht waren, stoppen Sie es hier. Es geschieht nichts, bevor Sie auf den Knopf drücken.",
 		Button:  "Das war ich nicht – stoppen", Mine: "Wenn Sie es waren, schließen Sie diese Seite einfach.",
-		NoToken:     "Diese Seite braucht den Link aus unserer Nachricht. Bitte öffnen Sie ihn noch einmal.",
+		NoLink:      "Diese Seite braucht den Link aus unserer Nachricht. Bitte öffnen Sie ihn noch einmal.",
 		NoScript:    "Diese Seite braucht JavaScript, damit kein Mailprogramm den Knopf für Sie drückt.",
 		Working:     "Einen Moment …",
 		Paused:      "Erledigt. Die Wiederherstellung ist angehalten, niemand kommt hinein.",
@@ -78,7 +78,7 @@ func french() objectionTexts {
 		Lead:    "Quelqu’un demande à retrouver l’accès à votre compte.",
 		Explain: "Si ce n’était pas vous, arrêtez-le ici. Rien ne se passe avant que vous appuyiez sur le bouton.",
 		Button:  "Ce n’était pas moi – arrêter", Mine: "Si c’était vous, fermez simplement cette page.",
-		NoToken:     "Cette page a besoin du lien de notre message. Veuillez l’ouvrir à nouveau.",
+		NoLink:      "Cette page a besoin du lien de notre message. Veuillez l’ouvrir à nouveau.",
 		NoScript:    "Cette page a besoin de JavaScript, afin qu’aucune messagerie n’appuie sur le bouton à votre place.",
 		Working:     "Un instant…",
 		Paused:      "C’est fait. La récupération est suspendue et personne n’entre.",

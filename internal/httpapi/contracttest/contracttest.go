@@ -88,7 +88,7 @@ func (t *Transport) check(req *http.Request, sent []byte, res *http.Response, bo
 	if strings.HasPrefix(req.URL.Path, "/dev/") {
 		return
 	}
-	op := t.find(req.Method, req.URL.Path)
+	op := t.find(req.Method, req.URL.EscapedPath())
 	if op == nil {
 		if res.StatusCode != http.StatusNotFound && res.StatusCode != http.StatusMethodNotAllowed {
 			t.tb.Errorf("%s: not in the contract", where)

@@ -8,6 +8,26 @@ import (
 	"time"
 )
 
+type AuditEvent struct {
+	TenantID        string
+	ID              string
+	At              time.Time
+	ActorKind       string
+	ActorID         string
+	Action          string
+	Subject         string
+	RecoveryID      *string
+	RecoveryVersion *int64
+	FromState       *string
+	ToState         *string
+	Reason          string
+	PolicyVersion   string
+	Outcome         string
+	Origin          string
+	RequestID       string
+	Details         []byte
+}
+
 type Recovery struct {
 	TenantID       string
 	ID             string
@@ -39,4 +59,12 @@ type Recovery struct {
 	ProbationUntil *time.Time
 	ClosedAt       *time.Time
 	WakeAt         *time.Time
+}
+
+type Tenant struct {
+	ID             string
+	Name           string
+	SupportContact string
+	Locale         string
+	CreatedAt      time.Time
 }

@@ -120,7 +120,8 @@ const findOpenRecoveries = `-- name: FindOpenRecoveries :many
 SELECT r.id FROM recovery r
   JOIN account a ON a.tenant_id = r.tenant_id AND a.id = r.account_id
  WHERE r.tenant_id = $1 AND a.ref_hash = ANY ($2::bytea[]) AND r.subject = a.id
-   AND r.state IN ('initiated', 'verifying', 'assisted', 'cooling_off', 'contested', 'ready', 'granted', 'completed')
+   AND (r.state IN ('initiated', 'verifying', 'assisted', 'cooling_off', 'contested', 'ready', 'granted', 'completed')
+        OR (r.state IN ('vetoed', 'reversed') AND r.changed_at > holdfast_now() - interval '24 hours')) -- for a retry's stored answer
  ORDER BY r.created_at DESC LIMIT 50
 `
 
@@ -660,6 +661,26 @@ func (q *Queries) OpenCounter(ctx context.Context, db DBTX, arg OpenCounterParam
 	return err
 }
 
+const openCounters = `-- name: OpenCounters :exec
+INSERT INTO attempt_counter (tenant_id, subject, kind)
+SELECT r.tenant_id, r.subject, k.kind FROM recovery r CROSS JOIN unnest($1::text[]) AS k (kind)
+ WHERE r.tenant_id = $2 AND r.id = $3
+ ORDER BY k.kind
+ON CONFLICT DO NOTHING
+`
+
+type OpenCountersParams struct {
+	Kinds      []string
+	TenantID   string
+	RecoveryID string
+}
+
+// What has no row cannot be locked: of two first attempts side by side, one would be lost.
+func (q *Queries) OpenCounters(ctx context.Context, db DBTX, arg OpenCountersParams) error {
+	_, err := db.Exec(ctx, openCounters, arg.Kinds, arg.TenantID, arg.RecoveryID)
+	return err
+}
+
 const postponeWake = `-- name: PostponeWake :exec
 UPDATE recovery SET wake_at = $1 WHERE tenant_id = $2 AND id = $3 AND version = $4
 `
@@ -685,8 +706,11 @@ const putChallenge = `-- name: PutChallenge :exec
 INSERT INTO challenge (tenant_id, id, recovery_id, method, channel_id, sends, attempts, code_hash, created_at, expires_at, resend_at, minted_at, accepted_at, consumed_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 ON CONFLICT (tenant_id, id) DO UPDATE
-   SET sends = EXCLUDED.sends, attempts = EXCLUDED.attempts, code_hash = EXCLUDED.code_hash, expires_at = EXCLUDED.expires_at,
-       resend_at = EXCLUDED.resend_at, minted_at = EXCLUDED.minted_at, accepted_at = EXCLUDED.accepted_at, consumed_at = EXCLUDED.consumed_at
+   SET sends = EXCLUDED.sends, attempts = EXCLUDED.attempts, expires_at = EXCLUDED.expires_at, resend_at = EXCLUDED.resend_at,
+       consumed_at = EXCLUDED.consumed_at,
+       code_hash = CASE WHEN EXCLUDED.sends > challenge.sends THEN EXCLUDED.code_hash ELSE challenge.code_hash END,
+       minted_at = CASE WHEN EXCLUDED.sends > challenge.sends THEN EXCLUDED.minted_at ELSE challenge.minted_at END,
+       accepted_at = CASE WHEN EXCLUDED.sends > challenge.sends THEN EXCLUDED.accepted_at ELSE challenge.accepted_at END
 `
 
 type PutChallengeParams struct {
@@ -706,6 +730,8 @@ type PutChallengeParams struct {
 	ConsumedAt *time.Time
 }
 
+// Only asking again overwrites what the sender wrote. An answer may cross with the sender, and must not undo a code that
+// is on its way.
 func (q *Queries) PutChallenge(ctx context.Context, db DBTX, arg PutChallengeParams) error {
 	_, err := db.Exec(ctx, putChallenge,
 		arg.TenantID,

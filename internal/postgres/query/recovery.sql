@@ -15,6 +15,14 @@ SELECT 1 FROM recovery r
    AND r.id = coalesce(sqlc.narg('id')::text, (SELECT g.recovery_id FROM recovery_grant g WHERE g.token_hash = sqlc.narg('grant_hash')::bytea AND g.tenant_id = @tenant_id))
    FOR UPDATE;
 
+-- name: OpenCounters :exec
+-- What has no row cannot be locked: of two first attempts side by side, one would be lost.
+INSERT INTO attempt_counter (tenant_id, subject, kind)
+SELECT r.tenant_id, r.subject, k.kind FROM recovery r CROSS JOIN unnest(@kinds::text[]) AS k (kind)
+ WHERE r.tenant_id = @tenant_id AND r.id = @recovery_id
+ ORDER BY k.kind
+ON CONFLICT DO NOTHING;
+
 -- name: LockCounters :exec
 SELECT 1 FROM attempt_counter k
  WHERE k.tenant_id = @tenant_id AND k.subject = (SELECT r.subject FROM recovery r WHERE r.tenant_id = @tenant_id AND r.id = @recovery_id)
@@ -61,7 +69,8 @@ SELECT n.tenant_id, n.recovery_id, n.channel_id FROM notice n WHERE n.objection_
 SELECT r.id FROM recovery r
   JOIN account a ON a.tenant_id = r.tenant_id AND a.id = r.account_id
  WHERE r.tenant_id = @tenant_id AND a.ref_hash = ANY (@ref_hashes::bytea[]) AND r.subject = a.id
-   AND r.state IN ('initiated', 'verifying', 'assisted', 'cooling_off', 'contested', 'ready', 'granted', 'completed')
+   AND (r.state IN ('initiated', 'verifying', 'assisted', 'cooling_off', 'contested', 'ready', 'granted', 'completed')
+        OR (r.state IN ('vetoed', 'reversed') AND r.changed_at > holdfast_now() - interval '24 hours')) -- for a retry's stored answer
  ORDER BY r.created_at DESC LIMIT 50;
 
 -- name: DueRecoveries :many
@@ -96,11 +105,16 @@ VALUES (@tenant_id, @id, @recovery_id, @channel, @strength, @evidence, @at);
 UPDATE objection SET resolved_at = @at WHERE tenant_id = @tenant_id AND recovery_id = @recovery_id AND resolved_at IS NULL;
 
 -- name: PutChallenge :exec
+-- Only asking again overwrites what the sender wrote. An answer may cross with the sender, and must not undo a code that
+-- is on its way.
 INSERT INTO challenge (tenant_id, id, recovery_id, method, channel_id, sends, attempts, code_hash, created_at, expires_at, resend_at, minted_at, accepted_at, consumed_at)
 VALUES (@tenant_id, @id, @recovery_id, @method, @channel_id, @sends, @attempts, @code_hash, @created_at, @expires_at, @resend_at, @minted_at, @accepted_at, @consumed_at)
 ON CONFLICT (tenant_id, id) DO UPDATE
-   SET sends = EXCLUDED.sends, attempts = EXCLUDED.attempts, code_hash = EXCLUDED.code_hash, expires_at = EXCLUDED.expires_at,
-       resend_at = EXCLUDED.resend_at, minted_at = EXCLUDED.minted_at, accepted_at = EXCLUDED.accepted_at, consumed_at = EXCLUDED.consumed_at;
+   SET sends = EXCLUDED.sends, attempts = EXCLUDED.attempts, expires_at = EXCLUDED.expires_at, resend_at = EXCLUDED.resend_at,
+       consumed_at = EXCLUDED.consumed_at,
+       code_hash = CASE WHEN EXCLUDED.sends > challenge.sends THEN EXCLUDED.code_hash ELSE challenge.code_hash END,
+       minted_at = CASE WHEN EXCLUDED.sends > challenge.sends THEN EXCLUDED.minted_at ELSE challenge.minted_at END,
+       accepted_at = CASE WHEN EXCLUDED.sends > challenge.sends THEN EXCLUDED.accepted_at ELSE challenge.accepted_at END;
 
 -- name: PutCounter :exec
 INSERT INTO attempt_counter (tenant_id, subject, kind, consecutive, recent, wait_until, disabled_at)

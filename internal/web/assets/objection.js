@@ -16,7 +16,7 @@
     window.history.replaceState(null, "", window.location.pathname);
     ask.hidden = false;
   } else {
-    say([page.dataset.noToken]);
+    say([page.dataset.noLink]);
   }
 
   function decodeFragment(hash) {

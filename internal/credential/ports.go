@@ -1,0 +1,85 @@
+package credential
+
+import (
+	"context"
+	"crypto/sha256"
+	"time"
+
+	"github.com/holdfast/holdfast/internal/audit"
+)
+
+// Store keeps clients and their credentials. A database that does not answer is fault.CodeUnavailable.
+type Store interface {
+	// Find gives the credential of that public id with its client's standing and the database's time, in one query. None is
+	// fault.CodeNotFound.
+	Find(ctx context.Context, publicID string) (Presented, error)
+	// Touch records that the credentials were used, each at most once a minute.
+	Touch(ctx context.Context, publicIDs []string) error
+	// Creating reads the database's time in one transaction and runs fn, which commits when it returns nil. A tenant that does
+	// not exist is fault.CodeNotFound.
+	Creating(ctx context.Context, tenant string, fn func(tx Tx, now time.Time) error) error
+	// Changing locks and loads a client and runs fn in one transaction, which commits when it returns nil. A client that the
+	// tenant does not have is fault.CodeNotFound.
+	Changing(ctx context.Context, tenant, client string, fn func(tx Tx, now time.Time, c Client) error) error
+	// List gives all clients of a tenant by id.
+	List(ctx context.Context, tenant string) ([]Client, error)
+}
+
+// Tx is the one write door.
+type Tx interface {
+	// Apply queues a change. It refuses one without an audit event.
+	Apply(ctx context.Context, c Change) error
+}
+
+// Change is all that one operation writes.
+type Change struct {
+	Tenant  string
+	Client  string
+	At      time.Time
+	Create  *Client // without credentials
+	Add     *NewCredential
+	Revoke  []string // public ids
+	Disable bool
+	Event   audit.Event
+}
+
+// NewCredential is a credential to store, by hash.
+type NewCredential struct {
+	PublicID  string
+	Hash      [sha256.Size]byte
+	ExpiresAt time.Time
+}
+
+// Presented is what is on file about a credential that somebody presents.
+type Presented struct {
+	Principal
+	Hash     []byte
+	Now      time.Time
+	Revoked  bool
+	Disabled bool // its client is
+}
+
+// Client is a non-human caller.
+type Client struct {
+	Tenant      string
+	ID          string
+	Name        string
+	Kind        Kind
+	Owner       string // the human who answers for it
+	Scopes      []Scope
+	CreatedAt   time.Time
+	DisabledAt  time.Time // zero while it is in use
+	Credentials []Info
+}
+
+// Info is a credential without its secret.
+type Info struct {
+	PublicID   string
+	CreatedAt  time.Time
+	ExpiresAt  time.Time
+	RevokedAt  time.Time // zero unless it was revoked
+	LastUsedAt time.Time // zero until it was used; up to a minute late
+}
+
+// Live reports whether the credential could be presented at that time.
+func (i Info) Live(now time.Time) bool { return i.RevokedAt.IsZero() && now.Before(i.ExpiresAt) }
