@@ -1,7 +1,9 @@
 package account
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/secret"
@@ -20,7 +22,8 @@ func (s *Service) Get(ctx context.Context, c Caller, ref string) (View, error) {
 	return s.view(c.Tenant, *in.Account)
 }
 
-// view opens what is sealed. Removed channels and unconfirmed factors are not shown.
+// view opens what is sealed, in one order whoever asks: identifiers by type and text, channels by age. Removed channels and
+// unconfirmed factors are not shown.
 func (s *Service) view(tenant string, a Stored) (View, error) {
 	key, err := s.Keys.OpenDataKey(a.DataKey, tenant, a.ID)
 	if err != nil {
@@ -46,6 +49,10 @@ func (s *Service) view(tenant string, a Stored) (View, error) {
 		}
 		v.Channels = append(v.Channels, Channel{ID: c.ID, Kind: c.Kind, Address: secret.NewString(string(address)), VerifiedAt: c.Since})
 	}
+	slices.SortFunc(v.Identifiers, func(x, y Identifier) int {
+		return cmp.Or(cmp.Compare(x.Type, y.Type), cmp.Compare(x.Value.Reveal(), y.Value.Reveal()))
+	})
+	slices.SortFunc(v.Channels, func(x, y Channel) int { return cmp.Or(x.VerifiedAt.Compare(y.VerifiedAt), cmp.Compare(x.ID, y.ID)) })
 	for _, f := range a.Factors {
 		if !f.ConfirmedAt.IsZero() {
 			v.Factors = append(v.Factors, f.view())

@@ -101,8 +101,8 @@ func (s *Service) seal(tenant string, r registration, now time.Time) (Stored, er
 		}
 		a.Identifiers = append(a.Identifiers, sealed)
 	}
-	for _, ch := range r.channels {
-		sealed, err := s.sealChannel(key, tenant, a.ID, ch, now, true)
+	for i, ch := range r.channels {
+		sealed, err := s.sealChannel(key, tenant, a.ID, ch, now, i, true)
 		if err != nil {
 			return Stored{}, err
 		}
@@ -116,8 +116,10 @@ func sealIdentifier(key *secret.DataKey, tenant, account string, id namedIdentif
 	return StoredIdentifier{Hash: id.hashes[0], Type: id.Type, Sealed: sealed}, err
 }
 
-func (s *Service) sealChannel(key *secret.DataKey, tenant, account string, ch namedChannel, now time.Time, firstSight bool) (StoredChannel, error) {
-	id := s.newID("chn", now)
+// sealChannel makes a channel's row. Ids sort in the order in which the addresses were given: of two that are on file for as
+// long, the first one is asked first.
+func (s *Service) sealChannel(key *secret.DataKey, tenant, account string, ch namedChannel, now time.Time, nth int, firstSight bool) (StoredChannel, error) {
+	id := s.newID("chn", now.Add(time.Duration(nth)*time.Microsecond))
 	sealed, err := key.Seal([]byte(ch.address), ChannelAAD(tenant, account, id))
 	return StoredChannel{ID: id, Kind: ch.kind, Hash: ch.hashes[0], Sealed: sealed, Since: ch.since(now, firstSight)}, err
 }
@@ -197,8 +199,8 @@ func (s *Service) replace(c Caller, r registration, in Loaded, d difference) (*C
 		}
 		change.AddIdentifiers = append(change.AddIdentifiers, sealed)
 	}
-	for _, ch := range d.addChannels {
-		sealed, err := s.sealChannel(key, c.Tenant, a.ID, ch, in.Now, false)
+	for i, ch := range d.addChannels {
+		sealed, err := s.sealChannel(key, c.Tenant, a.ID, ch, in.Now, i, false)
 		if err != nil {
 			return nil, Stored{}, err
 		}

@@ -129,7 +129,7 @@ func (s *Service) checkChannel(tenant string, ch Channel) (namedChannel, error) 
 		return namedChannel{}, invalid("/verified_at", "is required: an unverified address is never on file")
 	}
 	return namedChannel{
-		kind: ch.Kind, address: address, verifiedAt: ch.VerifiedAt.UTC(),
+		kind: ch.Kind, address: address, verifiedAt: ch.VerifiedAt.UTC().Truncate(time.Microsecond), // as the database keeps it
 		hashes: addressHashes(s.Keys, tenant, typ, address),
 	}, nil
 }

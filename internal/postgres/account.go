@@ -70,7 +70,7 @@ func (s *Accounts) lock(ctx context.Context, p *pipeline, q account.Query) error
 func nameLocks(q account.Query) []int64 {
 	var out []int64
 	for _, h := range slices.Concat(q.RefHashes, q.IdentifierHashes) {
-		out = append(out, int64(binary.BigEndian.Uint64(h)))
+		out = append(out, int64(binary.BigEndian.Uint64(h))) //nolint:gosec // any 64 bits will do.
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
@@ -78,7 +78,7 @@ func nameLocks(q account.Query) []int64 {
 
 func importLock(tenant string) int64 {
 	sum := sha256.Sum256([]byte("holdfast/v1/import-lock/" + tenant))
-	return int64(binary.BigEndian.Uint64(sum[:]))
+	return int64(binary.BigEndian.Uint64(sum[:])) //nolint:gosec // any 64 bits will do.
 }
 
 // Reading implements account.Store in one round trip.
@@ -198,7 +198,7 @@ func (s *Accounts) onFile(ctx context.Context, p *pipeline, tenant string, fresh
 func (s *Accounts) Rewriting(ctx context.Context, after account.Cursor, limit int, fn func([]account.Located) ([]account.Rewrite, error)) (account.Cursor, error) {
 	var next account.Cursor
 	err := s.db.inTx(ctx, func(p *pipeline) error {
-		from := dbsqlc.LockWalkParams{TenantID: after.Tenant, ID: after.Account, AtMost: int32(min(limit, 10000))}
+		from := dbsqlc.LockWalkParams{TenantID: after.Tenant, ID: after.Account, AtMost: int32(min(limit, 10000))} //nolint:gosec // bounded.
 		if err := s.db.q.LockWalk(ctx, p, from); err != nil {
 			return err
 		}

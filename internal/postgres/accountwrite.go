@@ -57,8 +57,8 @@ func (t *accountTx) profile(ctx context.Context, c account.Change) error {
 		return nil
 	}
 	return t.q.UpdateProfile(ctx, t.p, dbsqlc.UpdateProfileParams{
-		TenantID: c.Tenant, ID: c.Account, Population: c.Profile.Population, Aal: int16(c.Profile.AAL), Ial: int16(c.Profile.IAL),
-		Locale: c.Profile.Locale, At: c.At,
+		TenantID: c.Tenant, ID: c.Account, Population: c.Profile.Population, Locale: c.Profile.Locale, At: c.At,
+		Aal: int16(c.Profile.AAL), Ial: int16(c.Profile.IAL), //nolint:gosec // 0 to 3.
 	})
 }
 
@@ -117,7 +117,8 @@ func (t *accountTx) factors(ctx context.Context, c account.Change) error {
 		return nil
 	}
 	return t.q.PutCounter(ctx, t.p, dbsqlc.PutCounterParams{
-		TenantID: c.Tenant, Subject: c.Account, Kind: confirmKind(c.Failed.Factor), Consecutive: int32(c.Failed.Count), Recent: []time.Time{},
+		TenantID: c.Tenant, Subject: c.Account, Kind: confirmKind(c.Failed.Factor), Recent: []time.Time{},
+		Consecutive: int32(c.Failed.Count), //nolint:gosec // ten at most.
 	})
 }
 
@@ -169,7 +170,7 @@ func (b *bulk) add(a account.Stored) {
 	p := &b.accounts
 	p.Ids, p.RefHashes, p.DataKeys, p.RefsSealed = append(p.Ids, a.ID), append(p.RefHashes, a.RefHash), append(p.DataKeys, a.DataKey), append(p.RefsSealed, a.RefSealed)
 	p.Populations, p.Locales = append(p.Populations, a.Population), append(p.Locales, a.Locale)
-	p.Aals, p.Ials = append(p.Aals, int16(a.AAL)), append(p.Ials, int16(a.IAL))
+	p.Aals, p.Ials = append(p.Aals, int16(a.AAL)), append(p.Ials, int16(a.IAL)) //nolint:gosec // 0 to 3.
 	p.CreatedAt = a.CreatedAt
 	b.addIdentifiers(a.ID, a.Identifiers)
 	b.addChannels(a.ID, a.Channels)

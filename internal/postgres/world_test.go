@@ -187,8 +187,18 @@ func (w *world) dump() string {
 	require.NoError(w.t, rows.Err())
 	var out strings.Builder
 	for _, name := range tables {
-		// bytea is shown as it is, so that text hidden in it is found.
-		out.WriteString(name + "\n" + scalar[string](w, `select coalesce(string_agg(convert_from(decode(replace(encode(convert_to(t::text, 'UTF8'), 'escape'), '\\', '\'), 'escape'), 'SQL_ASCII')::text, E'\n'), '') from `+name+` t`) + "\n")
+		out.WriteString(name + "\n" + scalar[string](w, `select coalesce(string_agg(t::text, E'\n'), '') from `+name+` t`) + "\n")
 	}
 	return out.String()
+}
+
+// requireNowhere looks for the texts in the dump, as they are and as bytea shows them.
+func requireNowhere(t *testing.T, dump string, texts ...string) {
+	t.Helper()
+	dump = strings.ToLower(dump)
+	for _, text := range texts {
+		require.NotEmpty(t, text)
+		require.NotContains(t, dump, strings.ToLower(text))
+		require.NotContains(t, dump, hex.EncodeToString([]byte(text)))
+	}
 }

@@ -41,7 +41,7 @@ func (c Challenge) again(now time.Time, jitter float64) Challenge {
 	c.CodeHash, c.MintedAt, c.AcceptedAt = nil, time.Time{}, time.Time{}
 	c.ExpiresAt = now.Add(challengeFor)
 	wait := min(resendFirst<<(c.Sends-1), resendMost)
-	c.ResendAt = now.Add(wait + time.Duration(jitter*float64(wait)/4))
+	c.ResendAt = now.Add(wait + time.Duration(jitter*float64(wait)/4)).Truncate(time.Second)
 	return c
 }
 

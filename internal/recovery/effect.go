@@ -98,7 +98,7 @@ var (
 		s.resolveObjections()
 		left := max(r.NotBefore.Sub(r.ContestedAt), ResumeAtLeast)
 		s.Next.PausedTotal = r.pausedBy(now)
-		s.Next.NotBefore = later(r.NotBefore, now.Add(left))
+		s.Next.NotBefore = later(later(r.NotBefore, now.Add(left)), r.HeldAt.Add(s.Next.Plan.Hold)) // a proof may have raised the tier
 		s.Next.ReadyUntil = time.Time{}
 		s.Next.ExpiresAt = r.CreatedAt.Add(LiveFor)
 	}}

@@ -147,16 +147,19 @@ SELECT jsonb_build_object(
                FROM identifier i WHERE i.tenant_id = a.tenant_id AND i.account_id = a.id),
            'channels', (SELECT jsonb_agg(jsonb_build_object('id', c.id, 'kind', c.kind, 'hash', c.address_hash))
                FROM channel c WHERE c.tenant_id = a.tenant_id AND c.account_id = a.id AND c.removed_at IS NULL))::jsonb AS account
-  FROM account a WHERE a.tenant_id = $1 AND a.ref_hash = ANY ($2::bytea[])
+  FROM unnest($1::bytea[]) AS h
+ CROSS JOIN LATERAL (SELECT b.tenant_id, b.id, b.population, b.aal, b.ial, b.locale, b.ref_hash FROM account b WHERE b.tenant_id = $2 AND b.ref_hash = h LIMIT 1) a
 `
 
 type ExistingAccountsParams struct {
-	TenantID  string
 	RefHashes [][]byte
+	TenantID  string
 }
 
+// One index probe for each hash, whatever the planner believes of tables that an import has just filled: LIMIT keeps the
+// lateral query from being turned into a join.
 func (q *Queries) ExistingAccounts(ctx context.Context, db DBTX, arg ExistingAccountsParams) ([][]byte, error) {
-	rows, err := db.Query(ctx, existingAccounts, arg.TenantID, arg.RefHashes)
+	rows, err := db.Query(ctx, existingAccounts, arg.RefHashes, arg.TenantID)
 	if err != nil {
 		return nil, err
 	}
@@ -176,19 +179,23 @@ func (q *Queries) ExistingAccounts(ctx context.Context, db DBTX, arg ExistingAcc
 }
 
 const hashesOnFile = `-- name: HashesOnFile :many
-SELECT a.ref_hash::bytea AS hash FROM account a WHERE a.tenant_id = $1 AND a.ref_hash = ANY ($2::bytea[])
+SELECT a.ref_hash::bytea AS hash
+  FROM unnest($1::bytea[]) AS h
+ CROSS JOIN LATERAL (SELECT b.ref_hash FROM account b WHERE b.tenant_id = $2 AND b.ref_hash = h LIMIT 1) a
 UNION ALL
-SELECT i.hash FROM identifier i WHERE i.tenant_id = $1 AND i.hash = ANY ($3::bytea[])
+SELECT i.hash
+  FROM unnest($3::bytea[]) AS h
+ CROSS JOIN LATERAL (SELECT b.hash FROM identifier b WHERE b.tenant_id = $2 AND b.hash = h LIMIT 1) i
 `
 
 type HashesOnFileParams struct {
-	TenantID         string
 	RefHashes        [][]byte
+	TenantID         string
 	IdentifierHashes [][]byte
 }
 
 func (q *Queries) HashesOnFile(ctx context.Context, db DBTX, arg HashesOnFileParams) ([][]byte, error) {
-	rows, err := db.Query(ctx, hashesOnFile, arg.TenantID, arg.RefHashes, arg.IdentifierHashes)
+	rows, err := db.Query(ctx, hashesOnFile, arg.RefHashes, arg.TenantID, arg.IdentifierHashes)
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,5 @@
-// Package recoverytest is what tests of recoveries share: recoveries at every point of their life (build.go), a Service over
-// any store with simple parts around it (service.go), and a claimant who drives it (claimant.go).
+// Package recoverytest is what tests of recoveries share: recoveries at every point of their life (build.go), and a Service
+// over any store with simple parts around it (service.go).
 //
 // Builders play events through Apply, so what they give is what the machine itself would have made.
 package recoverytest

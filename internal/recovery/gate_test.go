@@ -1,0 +1,109 @@
+package recovery_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast/holdfast/internal/factor"
+	"github.com/holdfast/holdfast/internal/policy"
+	"github.com/holdfast/holdfast/internal/recovery"
+	"github.com/holdfast/holdfast/internal/recovery/recoverytest"
+)
+
+// the gate is judged at every one of its three doors, on what is true at that moment, whatever led there.
+func TestGate_IsJudgedAtEveryDoor(t *testing.T) {
+	t.Parallel()
+	doors := map[string]struct {
+		at recovery.Recovery
+		by recovery.Event
+	}{
+		"release": {recoverytest.CoolingOff(), recoverytest.Timed()},
+		"grant":   {recoverytest.Ready(), recoverytest.Claim()},
+		"redeem":  {recoverytest.Granted(), recovery.Event{Kind: recovery.RedeemGrant, GrantID: "gnt_1"}},
+	}
+	for name, door := range doors {
+		for why, spoil := range map[string]func(x *recovery.Recovery){
+			"an objection stands": func(x *recovery.Recovery) {
+				x.Objections = []recovery.Objection{{ID: "obj_1", Channel: "app", Strength: factor.E0, Open: true}}
+			},
+			"nobody took the notice":       func(x *recovery.Recovery) { x.NoticesOK, x.NoticesOpen = nil, 1 },
+			"only the evidence's own took": func(x *recovery.Recovery) { x.NoticesOK, x.NoticesOpen = []string{recoverytest.Mailbox}, 1 },
+			"the evidence is gone":         func(x *recovery.Recovery) { x.Evidence = nil },
+			"half of the evidence is gone": func(x *recovery.Recovery) { x.Evidence = x.Evidence[:1] },
+			"the evidence became suspect": func(x *recovery.Recovery) {
+				x.Evidence = append([]factor.Evidence(nil), x.Evidence...)
+				x.Evidence[0].Suspect = true
+			},
+			"the plan wants humans":        func(x *recovery.Recovery) { x.Plan.Approvals = 2 },
+			"the hold is not over":         func(x *recovery.Recovery) { x.NotBefore = x.NotBefore.Add(time.Second) },
+			"no policy was ever satisfied": func(x *recovery.Recovery) { x.Plan = policy.Plan{IndependentNotice: true, ReadyFor: time.Hour} },
+		} {
+			t.Run(name+", "+why, func(t *testing.T) {
+				t.Parallel()
+				now := recoverytest.T0().Add(recoverytest.Hold)
+				_, err := door.at.Apply(door.by, now)
+				require.NoError(t, err, "the door opens for a sound one")
+
+				step, err := given(door.at, spoil).Apply(door.by, now)
+				if err == nil {
+					require.Equal(t, recovery.Assisted, step.To, "at most humans get it")
+				}
+			})
+		}
+	}
+}
+
+// I2: a second entry to the hold never ends before the first one would have.
+func TestHold_NeverEndsEarlierThanItWasSaid(t *testing.T) {
+	t.Parallel()
+	said := recoverytest.T0().Add(20 * day)
+	x := given(recoverytest.CoolingOff(), func(x *r) { x.NotBefore = said })
+	x = after(x, time.Hour, kind(recovery.Escalate), recoverytest.Approval())
+	require.Equal(t, said, x.NotBefore)
+}
+
+// I2: a proof in a contest may raise the tier. The hold that follows is that tier's, from entry.
+func TestHold_GrowsWithATierThatRoseInAContest(t *testing.T) {
+	t.Parallel()
+	ev := proof(factor.SMS, recoverytest.Phone, 40*day, 2*time.Hour)
+	ev.Decision = recoverytest.Decision(higher)
+	x := after(recoverytest.Contested(factor.E0), 2*time.Hour, ev)
+	require.Equal(t, recovery.CoolingOff, x.State)
+	require.Equal(t, policy.High, x.Tier)
+	require.Equal(t, recoverytest.T0().Add(3*day), x.NotBefore)
+}
+
+// an extension is counted from the entry, and happens once for each rise.
+func TestHold_IsExtendedFromItsEntry(t *testing.T) {
+	t.Parallel()
+	x := after(recoverytest.CoolingOff(), day+time.Hour, recoverytest.Timed(higher))
+	require.Equal(t, recoverytest.T0().Add(3*day), x.NotBefore)
+	require.Equal(t, x.NotBefore, x.WakeAt)
+	x = after(x, 3*day, recoverytest.Timed(higher))
+	require.Equal(t, recovery.Ready, x.State)
+}
+
+// what two humans approved is what they saw; when it goes to them again, they decide again.
+func TestApproval_IsVoidedByAnotherTurnToHumans(t *testing.T) {
+	t.Parallel()
+	x := after(recoverytest.Assisted(), 0, recoverytest.Approval())
+	require.Len(t, x.Approved, 2)
+	x = after(x, time.Hour, kind(recovery.Escalate))
+	require.Empty(t, x.Approved)
+}
+
+// S1 to the end: the thief of a mailbox pauses the owner's claim, and delays it by no more than that.
+func TestScenario_AMailboxThiefDelaysAndDoesNotStop(t *testing.T) {
+	t.Parallel()
+	x := recoverytest.Contested(factor.E0)
+	x = after(x, 10*time.Hour, proof(factor.SMS, recoverytest.Phone, 40*day, 10*time.Hour))
+	require.Equal(t, recovery.CoolingOff, x.State)
+	x.NoticesOK = []string{"chn_other"}
+	step, err := x.Apply(link(), recoverytest.T0().Add(11*time.Hour)) // S3
+	require.NoError(t, err)
+	require.Error(t, step.Refusal())
+	x = after(step.Next, 10*time.Hour+day, recoverytest.Timed(), recoverytest.Claim(), recovery.Event{Kind: recovery.RedeemGrant, GrantID: "gnt_1"})
+	require.Equal(t, recovery.Completed, x.State)
+}
