@@ -44,7 +44,7 @@ func (c demoCmd) Run(e *env) error {
 	err = dev.Run(ctx, dev.Options{Config: cfg, Log: e.logger(cfg), Out: e.out, Quiet: true}, func(d dev.Description) {
 		go func() {
 			defer stop()
-			told = (&narrator{env: e, ctx: ctx, d: d, pause: c.pause()}).tell()
+			told = (&narrator{env: e, ctx: ctx, d: d, pause: c.pause(), read: map[string]bool{}}).tell()
 		}()
 	})
 	return errors.Join(told, err)

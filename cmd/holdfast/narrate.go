@@ -18,6 +18,7 @@ type narrator struct {
 	app   *client.ClientWithResponses
 	id    *client.ClientWithResponses
 	keys  int
+	read  map[string]bool
 	shift time.Duration // by how much the service's clock was moved
 }
 

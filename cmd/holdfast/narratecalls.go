@@ -213,6 +213,7 @@ func claims(jwt string) string {
 
 // inboxMessage is what the development inbox shows.
 type inboxMessage struct {
+	ID      string   `json:"id"`
 	Kind    string   `json:"kind"`
 	Subject string   `json:"subject"`
 	Text    string   `json:"text"`
@@ -228,7 +229,7 @@ func (n *narrator) inbox(to string) ([]inboxMessage, error) {
 	return out.Messages, err
 }
 
-// message waits for a message of a kind to an address.
+// message waits for a message of a kind to an address that was not read before.
 func (n *narrator) message(kind, to string) (inboxMessage, error) {
 	for range 200 {
 		all, err := n.inbox(to)
@@ -236,7 +237,8 @@ func (n *narrator) message(kind, to string) (inboxMessage, error) {
 			return inboxMessage{}, err
 		}
 		for _, m := range all {
-			if m.Kind == kind {
+			if m.Kind == kind && !n.read[m.ID] {
+				n.read[m.ID] = true
 				return m, nil
 			}
 		}
