@@ -34,7 +34,7 @@ func (c configCmd) Run(e *env) error {
 type versionCmd struct{}
 
 // Run prints what was built.
-func (versionCmd) Run(e *env) error {
+func (versionCmd) Run(e *env) error { //nolint:unparam // kong wants an error.
 	v := version
 	if info, ok := debug.ReadBuildInfo(); ok && v == "" {
 		v = info.Main.Version

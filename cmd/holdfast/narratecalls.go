@@ -10,10 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pquerna/otp/totp"
-
 	"github.com/holdfast/holdfast/api/client"
 	"github.com/holdfast/holdfast/internal/app/dev"
+	"github.com/holdfast/holdfast/internal/factor/totp"
+	"github.com/holdfast/holdfast/internal/secret"
 )
 
 func (n *narrator) start(identifier, reason string, known bool) (claim, error) {
@@ -75,18 +75,6 @@ func remaining(r client.Requirements) string {
 	return strings.Join(parts, " and ")
 }
 
-func (n *narrator) prove(c claim, method, code string) error {
-	id, err := n.challenge(c, method)
-	if err != nil {
-		return err
-	}
-	ok, err := n.answer(c, id, code)
-	if err == nil && !ok {
-		err = fmt.Errorf("the right %s was refused", method)
-	}
-	return err
-}
-
 // wrong asks for a challenge, answers it wrongly, and gives its id.
 func (n *narrator) wrong(c claim, method string) (string, error) {
 	id, err := n.challenge(c, method)
@@ -116,7 +104,8 @@ func (n *narrator) proveByMail(c claim, a dev.Account) error {
 
 // totp is what the account's authenticator app shows at the service's time.
 func (n *narrator) totp(a dev.Account) (string, error) {
-	return totp.GenerateCode(a.TOTPSecret, time.Now().Add(n.shift))
+	code, err := totp.Code(secret.NewString(a.TOTPSecret), time.Now().Add(n.shift))
+	return code.Reveal(), err
 }
 
 func (n *narrator) get(c claim) (*client.Recovery, error) {

@@ -70,7 +70,7 @@ func ThrottleKey(typ string, value secret.String) (string, error) {
 	case TypeEmail:
 		return coarseEmail(exact), nil
 	case TypeUsername:
-		return fold(norm.NFKC.String(strings.Map(dropSeparator, exact))), nil
+		return coarseUsername(exact), nil
 	default:
 		return exact, nil
 	}
@@ -83,6 +83,14 @@ func canonicalUsername(text string) (string, bool) {
 		return "", false
 	}
 	return name, true
+}
+
+func coarseUsername(exact string) string {
+	coarse := fold(norm.NFKC.String(strings.Map(dropSeparator, exact)))
+	if coarse == "" {
+		return exact // it has nothing else
+	}
+	return coarse
 }
 
 // fold removes case, in NFC. Folding can take a text out of NFC and composing can bring a foldable letter back, so it is done

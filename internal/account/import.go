@@ -6,6 +6,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -295,7 +296,7 @@ func (w *importer) writeOne(ctx context.Context, e entry) error {
 func badLine(number int64, f *fault.Fault) BadLine {
 	detail := f.Public
 	if len(f.Fields) > 0 {
-		detail = f.Fields[0].Pointer + " " + f.Fields[0].Detail
+		detail = strings.TrimSpace(f.Fields[0].Pointer + " " + f.Fields[0].Detail) // the object itself has an empty pointer
 	}
 	return BadLine{Line: number, Code: string(f.Code), Detail: detail}
 }

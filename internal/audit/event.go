@@ -91,19 +91,20 @@ const (
 
 // Event is one entry. Details holds identifiers, enumerations and numbers only.
 type Event struct {
-	ID            string
-	Tenant        string
-	At            time.Time
-	Actor         Actor
-	Action        Action
-	Subject       string // the id of what it is about: rcv_, acc_, cli_, …
-	Recovery      string // set when a recovery is concerned
-	Version       int64  // the recovery's version after the change; 0 when the event is no transition
-	From, To      string // states, for transitions
-	Reason        string // an enumeration, never free text
-	PolicyVersion string
-	Outcome       Outcome
-	Origin        string // the truncated network prefix of the end user
-	RequestID     string
-	Details       map[string]any
+	ID            string         `json:"id"`
+	Tenant        string         `json:"tenant"`
+	At            time.Time      `json:"at"`
+	Actor         Actor          `json:"actor"`
+	Action        Action         `json:"action"`
+	Subject       string         `json:"subject"`  // the id of what it is about: rcv_, acc_, cli_, …
+	Recovery      string         `json:"recovery,omitempty"` // set when a recovery is concerned
+	Version       int64          `json:"version,omitempty"` // the recovery's version after the change; 0 when the event is no transition
+	From          string         `json:"from,omitempty"` // states, for transitions
+	To            string         `json:"to,omitempty"`
+	Reason        string         `json:"reason,omitempty"` // an enumeration, never free text
+	PolicyVersion string         `json:"policy_version,omitempty"`
+	Outcome       Outcome        `json:"outcome"`
+	Origin        string         `json:"origin,omitempty"` // the truncated network prefix of the end user
+	RequestID     string         `json:"request_id,omitempty"`
+	Details       map[string]any `json:"details,omitempty"`
 }

@@ -22,7 +22,7 @@ const maxRounds = 100
 
 // Run works until ctx ends. A failed round is logged and tried again at the next tick.
 func (l Loop) Run(ctx context.Context) {
-	ticker := time.NewTicker(l.Every)
+	ticker := time.NewTicker(l.Every) //nolint:forbidigo // it paces the loop; what is due is the database's to say.
 	defer ticker.Stop()
 	for {
 		l.rounds(ctx)

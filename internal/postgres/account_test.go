@@ -16,7 +16,7 @@ import (
 	"github.com/holdfast/holdfast/internal/secret"
 )
 
-func refused(t *testing.T, code fault.Code, err error) {
+func requireFault(t *testing.T, code fault.Code, err error) {
 	t.Helper()
 	require.Equal(t, code, fault.CodeOf(err), "%v", err)
 }
@@ -122,7 +122,7 @@ func TestPut_AnIdentifierNamesOneAccount(t *testing.T) {
 
 	_, _, err := w.Put(t.Context(), cmd)
 
-	refused(t, fault.CodeIdentifierTaken, err)
+	requireFault(t, fault.CodeIdentifierTaken, err)
 	require.Equal(t, 1, scalar[int](w, `select count(*) from account`))
 	cmd.Tenant = "other"
 	_, created, err := w.Put(t.Context(), cmd)
@@ -155,7 +155,7 @@ func TestPut_OfManyAtOnceForOneIdentifierHasOneWinner(t *testing.T) {
 			won++
 			continue
 		}
-		refused(t, fault.CodeIdentifierTaken, err)
+		requireFault(t, fault.CodeIdentifierTaken, err)
 	}
 	require.Equal(t, 1, won)
 	require.Equal(t, 1, scalar[int](w, `select count(*) from account`))
@@ -191,21 +191,21 @@ func TestAccounts_AreNotThereForAnotherTenant(t *testing.T) {
 	c := caller("other")
 
 	_, err := w.Get(t.Context(), c, "u-1")
-	refused(t, fault.CodeNotFound, err)
+	requireFault(t, fault.CodeNotFound, err)
 	_, err = w.Status(t.Context(), c, "u-1")
-	refused(t, fault.CodeNotFound, err)
-	refused(t, fault.CodeNotFound, w.Erase(t.Context(), c, "u-1"))
+	requireFault(t, fault.CodeNotFound, err)
+	requireFault(t, fault.CodeNotFound, w.Erase(t.Context(), c, "u-1"))
 	_, err = w.Enrol(t.Context(), account.EnrolCommand{Caller: c, Ref: "u-1", Kind: "totp"})
-	refused(t, fault.CodeNotFound, err)
+	requireFault(t, fault.CodeNotFound, err)
 	_, err = w.Confirm(t.Context(), account.ConfirmCommand{Caller: c, Ref: "u-1", Factor: e.ID, Code: secret.NewString("123456")})
-	refused(t, fault.CodeNotFound, err)
-	refused(t, fault.CodeNotFound, w.RemoveFactor(t.Context(), account.RemoveFactorCommand{Caller: c, Ref: "u-1", Factor: e.ID}))
+	requireFault(t, fault.CodeNotFound, err)
+	requireFault(t, fault.CodeNotFound, w.RemoveFactor(t.Context(), account.RemoveFactorCommand{Caller: c, Ref: "u-1", Factor: e.ID}))
 	_, err = w.IssueCodes(t.Context(), account.IssueCodesCommand{Caller: c, Ref: "u-1"})
-	refused(t, fault.CodeNotFound, err)
+	requireFault(t, fault.CodeNotFound, err)
 	require.Equal(t, before, w.dump())
 
 	w.put(ada("other", "u-9"))
-	refused(t, fault.CodeNotFound, w.RemoveFactor(t.Context(), account.RemoveFactorCommand{Caller: c, Ref: "u-9", Factor: e.ID}))
+	requireFault(t, fault.CodeNotFound, w.RemoveFactor(t.Context(), account.RemoveFactorCommand{Caller: c, Ref: "u-9", Factor: e.ID}))
 }
 
 // R-040, R-092, R-107, R-189
@@ -280,9 +280,9 @@ func TestErase_LeavesNothingThatCouldBeRead(t *testing.T) {
 		requireNowhere(t, w.dump(), string(h))
 	}
 	require.Equal(t, 1, scalar[int](w, `select count(*) from audit_event where action = 'account.erased'`))
-	refused(t, fault.CodeNotFound, w.Erase(t.Context(), caller("demo"), "u-1"))
+	requireFault(t, fault.CodeNotFound, w.Erase(t.Context(), caller("demo"), "u-1"))
 	_, err = w.Get(t.Context(), caller("demo"), "u-1")
-	refused(t, fault.CodeNotFound, err)
+	requireFault(t, fault.CodeNotFound, err)
 	_, created, err := w.Put(t.Context(), ada("demo", "u-1"))
 	require.NoError(t, err)
 	require.True(t, created, "the name is free again")
@@ -350,7 +350,7 @@ func TestEnrol_CountsOnceItsFirstCodeIsSeen(t *testing.T) {
 	wrong := account.ConfirmCommand{Caller: c, Ref: "u-1", Factor: e.ID, Code: secret.NewString("00000x"), Key: w.key(c, "confirm", "k2")}
 	for range 2 {
 		_, err = w.Confirm(t.Context(), wrong)
-		refused(t, fault.CodeFactorRefused, err)
+		requireFault(t, fault.CodeFactorRefused, err)
 	}
 	require.Equal(t, 1, scalar[int](w, `select consecutive from attempt_counter where kind = $1`, "confirm:"+e.ID), "a retry is not counted twice")
 	require.Zero(t, scalar[int](w, `select count(*) from notice`))
@@ -363,7 +363,7 @@ func TestEnrol_CountsOnceItsFirstCodeIsSeen(t *testing.T) {
 	require.Equal(t, 2, scalar[int](w, `select count(*) from notice where kind = 'factor_added'`))
 
 	require.NoError(t, w.RemoveFactor(t.Context(), account.RemoveFactorCommand{Caller: c, Ref: "u-1", Factor: e.ID}))
-	refused(t, fault.CodeNotFound, w.RemoveFactor(t.Context(), account.RemoveFactorCommand{Caller: c, Ref: "u-1", Factor: e.ID}))
+	requireFault(t, fault.CodeNotFound, w.RemoveFactor(t.Context(), account.RemoveFactorCommand{Caller: c, Ref: "u-1", Factor: e.ID}))
 	require.Equal(t, 2, scalar[int](w, `select count(*) from notice where kind = 'factor_removed'`))
 }
 
@@ -376,10 +376,10 @@ func TestConfirm_EndsAfterTenWrongCodes(t *testing.T) {
 	require.NoError(t, err)
 	for range 10 {
 		_, err := w.Confirm(t.Context(), account.ConfirmCommand{Caller: c, Ref: "u-1", Factor: e.ID, Code: secret.NewString("wrong")})
-		refused(t, fault.CodeFactorRefused, err)
+		requireFault(t, fault.CodeFactorRefused, err)
 	}
 	_, err = w.Confirm(t.Context(), account.ConfirmCommand{Caller: c, Ref: "u-1", Factor: e.ID, Code: code(t, e.Secret, time.Now().Unix()/30)})
-	refused(t, fault.CodeNotFound, err)
+	requireFault(t, fault.CodeNotFound, err)
 	require.Equal(t, 10, scalar[int](w, `select count(*) from audit_event where action = 'factor.bound' and outcome = 'failure'`))
 }
 
@@ -393,14 +393,14 @@ func TestEnrol_IsBoundedAndForgetsWhatWasNeverConfirmed(t *testing.T) {
 		require.NoError(t, err)
 	}
 	_, err := w.Enrol(t.Context(), cmd)
-	refused(t, fault.CodeFactorRefused, err)
+	requireFault(t, fault.CodeFactorRefused, err)
 	w.exec(`update factor set enrolled_at = enrolled_at - interval '61 minutes'`)
 	_, err = w.Enrol(t.Context(), cmd)
 	require.NoError(t, err)
 	require.Equal(t, 1, scalar[int](w, `select count(*) from factor`))
 	cmd.Kind = "passkey"
 	_, err = w.Enrol(t.Context(), cmd)
-	refused(t, fault.CodeInvalidRequest, err)
+	requireFault(t, fault.CodeInvalidRequest, err)
 }
 
 // R-018, R-019, R-023
@@ -479,7 +479,7 @@ func TestRewrap_BringsEveryAccountUnderTheNewKey(t *testing.T) {
 	cmd := ada("demo", "u-9")
 	cmd.Identifiers = []account.Identifier{email("u-1@example.com")}
 	_, _, err = both.Put(t.Context(), cmd)
-	refused(t, fault.CodeIdentifierTaken, err)
+	requireFault(t, fault.CodeIdentifierTaken, err)
 
 	done, err := both.Rewrap(t.Context(), 2)
 

@@ -59,7 +59,7 @@ func TestImport_RefusesBadLinesByNumberAndTakesTheRest(t *testing.T) {
 	require.Equal(t, []account.BadLine{
 		{Line: 4, Code: "invalid_json", Detail: "The body is not one well-formed JSON value in UTF-8."},
 		{Line: 601, Code: "identifier_taken", Detail: "An identifier belongs to another account of this tenant."},
-		{Line: 602, Code: "invalid_request", Detail: " has an unknown member"},
+		{Line: 602, Code: "invalid_request", Detail: "has an unknown member"},
 		{Line: 603, Code: "body_too_large", Detail: "The line is over 64 KiB."},
 		{Line: 901, Code: "invalid_request", Detail: "/channels/0/verified_at is in the future"},
 	}, report.Errors)

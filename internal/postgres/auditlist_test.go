@@ -53,7 +53,7 @@ func TestListEvents_GivesPagesThatDoNotMove(t *testing.T) {
 	}
 	for _, f := range []postgres.EventFilter{{}, {Tenant: "demo", Cursor: "x"}, {Tenant: "demo", Limit: 1001}} {
 		_, _, err := w.db.ListEvents(t.Context(), f)
-		refused(t, fault.CodeInvalidRequest, err)
+		requireFault(t, fault.CodeInvalidRequest, err)
 	}
 }
 
@@ -77,11 +77,11 @@ func TestCreateTenant_IsOnceAndReadable(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, all, 3)
 	_, err = w.db.CreateTenant(t.Context(), postgres.Tenant{ID: "shop", Name: "Other"})
-	refused(t, fault.CodeConflict, err)
+	requireFault(t, fault.CodeConflict, err)
 	_, err = w.db.Tenant(t.Context(), "nobody")
-	refused(t, fault.CodeNotFound, err)
+	requireFault(t, fault.CodeNotFound, err)
 	for _, bad := range []postgres.Tenant{{ID: "Shop", Name: "x"}, {ID: "s", Name: ""}, {ID: "s", Name: "a\nb"}, {ID: "s", Name: "x", Locale: "de; DROP"}} {
 		_, err := w.db.CreateTenant(t.Context(), bad)
-		refused(t, fault.CodeInvalidRequest, err)
+		requireFault(t, fault.CodeInvalidRequest, err)
 	}
 }

@@ -98,7 +98,7 @@ func TestCreateClient_NeedsAnOwnerAnExpiryAndKnownScopes(t *testing.T) {
 	}
 	good.Tenant = "nobody"
 	_, err := w.CreateClient(t.Context(), good)
-	refused(t, fault.CodeNotFound, err)
+	requireFault(t, fault.CodeNotFound, err)
 	require.Zero(t, scalar[int](w.world, `select count(*) from client`))
 
 	good.Tenant = "demo"
@@ -184,9 +184,9 @@ func TestAuthenticate_CostsAHotClientNoRoundTripAndNoiseNone(t *testing.T) {
 	require.NoError(t, err)
 	w.clock.advance(time.Millisecond)
 	_, err = w.Authenticate(t.Context(), live.Token.Reveal())
-	refused(t, fault.CodeUnauthenticated, err)
+	requireFault(t, fault.CodeUnauthenticated, err)
 	_, err = w.Authenticate(t.Context(), live.Token.Reveal())
-	refused(t, fault.CodeUnauthenticated, err)
+	requireFault(t, fault.CodeUnauthenticated, err)
 	require.EqualValues(t, 3, w.store.finds.Load(), "a refusal is not remembered")
 }
 
@@ -201,13 +201,13 @@ func TestRevoke_IsAtOnceOnItsOwnNode(t *testing.T) {
 	require.NoError(t, w.Revoke(t.Context(), cmd))
 
 	_, err = w.Authenticate(t.Context(), live.Token.Reveal())
-	refused(t, fault.CodeUnauthenticated, err)
+	requireFault(t, fault.CodeUnauthenticated, err)
 	require.NoError(t, w.Revoke(t.Context(), cmd), "again is fine")
 	require.Equal(t, 1, scalar[int](w.world, `select count(*) from audit_event where action = 'nhi.disabled'`))
 	cmd.Credential = "unknown"
-	refused(t, fault.CodeNotFound, w.Revoke(t.Context(), cmd))
+	requireFault(t, fault.CodeNotFound, w.Revoke(t.Context(), cmd))
 	cmd.Tenant, cmd.Credential = "other", live.Credential.PublicID
-	refused(t, fault.CodeNotFound, w.Revoke(t.Context(), cmd))
+	requireFault(t, fault.CodeNotFound, w.Revoke(t.Context(), cmd))
 }
 
 func TestAuthenticate_EndsAtTheExpiryToTheMoment(t *testing.T) {
@@ -221,7 +221,7 @@ func TestAuthenticate_EndsAtTheExpiryToTheMoment(t *testing.T) {
 	w.clock.advance(time.Second)
 	w.exec(`update clock_shift set by = interval '60 seconds'`)
 	_, err = w.Authenticate(t.Context(), live.Token.Reveal())
-	refused(t, fault.CodeUnauthenticated, err)
+	requireFault(t, fault.CodeUnauthenticated, err)
 }
 
 // R-135
@@ -239,18 +239,18 @@ func TestRotate_KeepsTheOldCredentialAliveAndNeverAThird(t *testing.T) {
 		require.NoError(t, err)
 	}
 	_, err = w.Rotate(t.Context(), rotate)
-	refused(t, fault.CodeConflict, err)
+	requireFault(t, fault.CodeConflict, err)
 	require.NoError(t, w.Revoke(t.Context(), credential.RevokeCommand{Tenant: "demo", Client: first.Client.ID, Credential: first.Credential.PublicID, By: operator()}))
 	_, err = w.Rotate(t.Context(), rotate)
 	require.NoError(t, err)
 	require.Equal(t, 2, scalar[int](w.world, `select count(*) from audit_event where action = 'nhi.rotated'`))
 	rotate.Tenant = "other"
 	_, err = w.Rotate(t.Context(), rotate)
-	refused(t, fault.CodeNotFound, err)
+	requireFault(t, fault.CodeNotFound, err)
 	require.NoError(t, w.Revoke(t.Context(), credential.RevokeCommand{Tenant: "demo", Client: first.Client.ID, By: operator()}))
 	rotate.Tenant = "demo"
 	_, err = w.Rotate(t.Context(), rotate)
-	refused(t, fault.CodeNotFound, err)
+	requireFault(t, fault.CodeNotFound, err)
 }
 
 func TestFlush_WritesTheLastUseOnceAMinute(t *testing.T) {

@@ -33,7 +33,7 @@ func facts(now time.Time, reason Reason, a *Account, h History, sig StartSignals
 		return f
 	}
 	f.Population, f.AAL, f.IAL = a.Population, a.AAL, a.IAL
-	f.Factors = a.factors(now)
+	f.Factors = a.factors()
 	if slices.ContainsFunc(a.Channels, func(c Channel) bool { return !c.RemovedAt.IsZero() && now.Sub(c.RemovedAt) < factor.AgedStrong }) {
 		f.Signals[policy.ChannelChangedRecently] = policy.Reading{State: policy.Present}
 	}
@@ -48,7 +48,7 @@ func present(b bool) policy.State {
 }
 
 // factors lists the account's means as the policy sees them.
-func (a *Account) factors(now time.Time) []policy.Factor {
+func (a *Account) factors() []policy.Factor {
 	var out []policy.Factor
 	for _, c := range a.Channels {
 		if c.RemovedAt.IsZero() {
@@ -86,9 +86,9 @@ func (a *Account) channelFor(m factor.Method) (Channel, bool) {
 }
 
 // methods lists what the account could be asked for, in the order of the API.
-func (a *Account) methods(plan policy.Plan, offered []factor.Method, now time.Time) []factor.Method {
+func (a *Account) methods(plan policy.Plan, offered []factor.Method) []factor.Method {
 	out := []factor.Method{}
-	have := a.factors(now)
+	have := a.factors()
 	for _, m := range offered {
 		if slices.Contains(plan.Methods, m) && slices.ContainsFunc(have, func(f policy.Factor) bool { return f.Method == m && !f.Suspect && !f.Disabled }) {
 			out = append(out, m)

@@ -62,7 +62,7 @@ func (s *Service) grant(cmd GrantCommand, in Loaded) (Change, grantText, error) 
 	change := s.timed(append(steps, step), in)
 	change.By, change.Origin, change.RequestID = claimant(cmd.Caller), r.Network, cmd.RequestID
 	if step.Refusal() != nil {
-		return change, grantText{}, nil
+		return change, grantText{}, nil //nolint:nilerr // the refusal is committed first and returned then (ADR 0003).
 	}
 	token, err := secret.NewToken(s.Rand, secret.PrefixGrant)
 	if err != nil {

@@ -217,6 +217,8 @@ func objectionView(step Step) ObjectionView {
 		if step.From == Contested {
 			v.Outcome = ObjectionRecorded
 		}
+	case Initiated, Verifying, Assisted, CoolingOff, Ready, Granted, Completed, Closed, Rebind, Cancelled, Expired, Denied:
+		v.Outcome = ObjectionRecorded
 	default:
 		v.Outcome = ObjectionRecorded
 	}

@@ -28,7 +28,7 @@ const (
 
 // Step is what follows from one event: the next recovery and all that is to be written with it. Only Apply makes one;
 // a store refuses the zero Step.
-type Step struct {
+type Step struct { //nolint:recvcheck // Apply fills it through a pointer; for everyone else it is a value.
 	From, To State
 	Event    EventKind
 	Action   audit.Action

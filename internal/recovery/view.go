@@ -21,7 +21,7 @@ func (s *Service) view(r Recovery, a *Account, now time.Time) View {
 		}
 		return v
 	}
-	v.Methods = a.methods(r.Plan, s.Offered, now)
+	v.Methods = a.methods(r.Plan, s.Offered)
 	for _, e := range r.Evidence {
 		v.Satisfied = append(v.Satisfied, Satisfied{Method: e.Method, At: e.At})
 	}

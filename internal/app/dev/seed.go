@@ -5,11 +5,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/pquerna/otp/totp"
-
 	"github.com/holdfast/holdfast/internal/account"
 	"github.com/holdfast/holdfast/internal/audit"
 	"github.com/holdfast/holdfast/internal/credential"
+	"github.com/holdfast/holdfast/internal/factor/totp"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/postgres"
 	"github.com/holdfast/holdfast/internal/secret"
@@ -164,10 +163,10 @@ func (d *instance) seedTOTP(ctx context.Context, by account.Caller, a *demo, now
 		return err
 	}
 	a.TOTPSecret = e.Secret.Reveal()
-	code, err := totp.GenerateCode(a.TOTPSecret, now)
+	code, err := totp.Code(e.Secret, now)
 	if err != nil {
-		return fault.Wrap(err, "make code")
+		return err
 	}
-	_, err = d.app.Accounts.Confirm(ctx, account.ConfirmCommand{Caller: by, Ref: a.AccountRef, Factor: e.ID, Code: secret.NewString(code)})
+	_, err = d.app.Accounts.Confirm(ctx, account.ConfirmCommand{Caller: by, Ref: a.AccountRef, Factor: e.ID, Code: code})
 	return err
 }

@@ -34,9 +34,13 @@ func NewService(store recovery.Store, keys *secret.Keyring, change ...func(*reco
 	if err != nil {
 		return nil, err
 	}
+	signer, err := keys.Signer()
+	if err != nil {
+		return nil, err
+	}
 	cfg := recovery.Config{
 		Store: store, Limits: NoLimits{}, Identifiers: Identifiers{}, SavedCodes: SavedCodes{}, TOTP: TOTP{}, Policies: Policies{balanced},
-		Vault: Vault{keys}, Keys: keys, Signer: keys.Signer(), Rand: rand.Reader, Issuer: Issuer, Offered: Offered(),
+		Vault: Vault{keys}, Keys: keys, Signer: signer, Rand: rand.Reader, Issuer: Issuer, Offered: Offered(),
 	}
 	for _, c := range change {
 		c(&cfg)

@@ -1,0 +1,65 @@
+package apptest
+
+import (
+	"encoding/json"
+	"maps"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+)
+
+// Rows counts the rows of every table of ours and of the jobs. Buckets of the edge limits are left out: every request
+// leaves a trace there.
+func (s *Service) Rows(t testing.TB) map[string]int {
+	t.Helper()
+	const tables = `
+		SELECT schemaname || '.' || tablename FROM pg_tables
+		 WHERE schemaname = 'public' AND tablename NOT IN ('throttle_bucket', 'goose_db_version') OR schemaname = 'river' AND tablename = 'river_job'`
+	rows, err := s.Owner.Pool().Query(t.Context(), tables)
+	require.NoError(t, err)
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	out := make(map[string]int, len(names))
+	for _, name := range names {
+		out[name] = Query[int](t, s, "SELECT count(*) FROM "+name)
+	}
+	return out
+}
+
+// Query gives the one value of a query of the schema's owner.
+func Query[T any](t testing.TB, s *Service, sql string, args ...any) T {
+	t.Helper()
+	var out T
+	require.NoError(t, s.Owner.Pool().QueryRow(t.Context(), sql, args...).Scan(&out))
+	return out
+}
+
+// Texts gives the one column of a query.
+func Texts(t testing.TB, s *Service, sql string, args ...any) []string {
+	t.Helper()
+	rows, err := s.Owner.Pool().Query(t.Context(), sql, args...)
+	require.NoError(t, err)
+	out, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	return out
+}
+
+// Grown gives by how many rows each table grew, leaving out those that did not.
+func Grown(before, after map[string]int) map[string]int {
+	out := maps.Clone(after)
+	for name, n := range before {
+		if out[name] -= n; out[name] == 0 {
+			delete(out, name)
+		}
+	}
+	return out
+}
+
+// JSON reads a JSON text.
+func JSON(t testing.TB, text string) map[string]any {
+	t.Helper()
+	var out map[string]any
+	require.NoError(t, json.Unmarshal([]byte(text), &out), text)
+	return out
+}
