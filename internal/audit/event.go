@@ -96,10 +96,10 @@ type Event struct {
 	At            time.Time      `json:"at"`
 	Actor         Actor          `json:"actor"`
 	Action        Action         `json:"action"`
-	Subject       string         `json:"subject"`  // the id of what it is about: rcv_, acc_, cli_, …
+	Subject       string         `json:"subject"`            // the id of what it is about: rcv_, acc_, cli_, …
 	Recovery      string         `json:"recovery,omitempty"` // set when a recovery is concerned
-	Version       int64          `json:"version,omitempty"` // the recovery's version after the change; 0 when the event is no transition
-	From          string         `json:"from,omitempty"` // states, for transitions
+	Version       int64          `json:"version,omitempty"`  // the recovery's version after the change; 0 when the event is no transition
+	From          string         `json:"from,omitempty"`     // states, for transitions
 	To            string         `json:"to,omitempty"`
 	Reason        string         `json:"reason,omitempty"` // an enumeration, never free text
 	PolicyVersion string         `json:"policy_version,omitempty"`

@@ -29,23 +29,23 @@ func (s *scene) posts(t *testing.T) map[string]post {
 		}
 		return string(b)
 	}
-	person := func(name string, bring func(c *claim, p *person)) (*claim, *person) {
+	at := func(name string, bring func(c *claim, p *person)) (*claim, *person) {
 		p := s.person(name)
 		c := s.start(p.identifier)
 		bring(c, p)
 		return c, p
 	}
-	verifying, _ := person("verifying", func(*claim, *person) {})
-	answering, _ := person("answering", func(*claim, *person) {})
+	verifying, _ := at("verifying", func(*claim, *person) {})
+	answering, _ := at("answering", func(*claim, *person) {})
 	right := answering.challenge(factor.Email)
 	s.mint(answering.id, right.ID, goodCode)
-	erring, _ := person("erring", func(*claim, *person) {})
+	erring, _ := at("erring", func(*claim, *person) {})
 	wrong := erring.challenge(factor.Email)
-	stopping, _ := person("stopping", func(*claim, *person) {})
-	objected, objector := person("objected", func(c *claim, p *person) { c.hold(p) })
+	stopping, _ := at("stopping", func(*claim, *person) {})
+	objected, objector := at("objected", func(c *claim, p *person) { c.hold(p) })
 	link := objected.link(objector.mailbox)
-	ready, _ := person("ready", (*claim).ready)
-	redeeming, _ := person("redeeming", (*claim).ready)
+	ready, _ := at("ready", (*claim).ready)
+	redeeming, _ := at("redeeming", (*claim).ready)
 	grant, err := redeeming.grant()
 	require.NoError(t, err)
 
@@ -165,61 +165,3 @@ func TestIdempotency_RemembersForADayAndUnderSeal(t *testing.T) {
 	require.False(t, get[bool](s, `SELECT convert_from(outcome, 'LATIN1') LIKE '%rcv_%' OR convert_from(outcome, 'LATIN1') LIKE '%hfc_%' FROM idempotency`))
 }
 
-// The budget of design: one durable commit, and the wire is used as seldom as can be. What only the first request on a
-// connection costs (preparing its statements) is left out.
-func TestRoundTrips_StayWithinTheirBudget(t *testing.T) {
-	t.Parallel()
-	s := newScene(t)
-	for _, c := range []*claim{s.start("warm@example.com"), s.start("up@example.com")} {
-		c.challenge(factor.Email)
-	}
-	one := *s
-	one.db = s.connect(1)
-	counted := func(name string, most int64, fn func()) {
-		fn() // prepares
-		trips, commits := s.trips.Load(), s.commits()
-		fn()
-		require.LessOrEqual(t, s.trips.Load()-trips, most, name)
-		require.EqualValues(t, 1, s.commits()-commits, name)
-	}
-	counted("start", 2, func() { s.warm("start@example.com") })
-	c := map[string]*claim{}
-	n := 0
-	next := func(bring func(c *claim, p *person)) *claim {
-		n++
-		p := s.person(fmt.Sprint("p", n))
-		x := s.start(p.identifier)
-		bring(x, p)
-		c[p.id] = x
-		return x
-	}
-	for name, most := range map[string]int64{"challenge": 2, "wrong": 2, "grant": 2} {
-		bring := map[string]func(c *claim, p *person){
-			"challenge": func(*claim, *person) {}, "wrong": func(c *claim, _ *person) { c.challenge(factor.SMS) }, "grant": (*claim).ready,
-		}[name]
-		a, b := next(bring), next(bring)
-		claims := []*claim{a, b}
-		counted(name, most, func() {
-			x := claims[0]
-			claims = claims[1:]
-			switch name {
-			case "challenge":
-				x.challenge(factor.SMS)
-			case "wrong":
-				_, err := x.answer(get[string](s, `SELECT id FROM challenge WHERE recovery_id = $1`, x.id), secret.NewString(badCode))
-				requireCode(t, fault.CodeProofRefused, err)
-			case "grant":
-				_, err := x.grant()
-				require.NoError(t, err)
-			}
-		})
-	}
-}
-
-// warm starts a recovery for an identifier.
-func (s *scene) warm(identifier string) { s.start(identifier) }
-
-// commits counts the transactions that wrote something.
-func (s *scene) commits() int {
-	return get[int](s, `SELECT count(DISTINCT xmin::text) FROM audit_event`)
-}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
@@ -38,14 +39,20 @@ type scene struct {
 	store *postgres.Recoveries
 	root  *pgxpool.Pool // the schema's owner: looks, and does what the service may not
 	keys  *secret.Keyring
-	trips *atomic.Int64
+	wire  *wire
 }
 
 func newScene(t testing.TB, change ...func(*recovery.Config)) *scene {
 	t.Helper()
-	s := &scene{t: t, url: pgtest.URL(t), trips: &atomic.Int64{}}
+	return newSceneOf(t, 24, change...)
+}
+
+// newSceneOf is newScene with so many connections.
+func newSceneOf(t testing.TB, conns int32, change ...func(*recovery.Config)) *scene {
+	t.Helper()
+	s := &scene{t: t, url: pgtest.URL(t), wire: &wire{}}
 	s.root = pgtest.Pool(t, s.url)
-	s.db = s.connect(24)
+	s.db = s.connect(conns)
 	s.store = postgres.NewRecoveries(s.db)
 	var err error
 	s.keys, err = secret.GenerateKeyring(rand.Reader)
@@ -56,26 +63,46 @@ func newScene(t testing.TB, change ...func(*recovery.Config)) *scene {
 	return s
 }
 
-// connect opens a pool as the service's role, and counts round trips on the wire.
+// connect opens a pool as the service's role, and counts what goes over the wire.
 func (s *scene) connect(conns int32) *postgres.DB {
 	s.t.Helper()
 	cfg, err := pgxpool.ParseConfig(s.url)
 	require.NoError(s.t, err)
 	cfg.MaxConns = conns
 	cfg.ConnConfig.RuntimeParams["role"] = "holdfast_service"
+	cfg.ConnConfig.Tracer = s.wire
 	dial := cfg.ConnConfig.DialFunc
 	cfg.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
 		if err != nil {
 			return nil, err
 		}
-		return &countedConn{Conn: conn, trips: s.trips}, nil
+		return &countedConn{Conn: conn, trips: &s.wire.trips}, nil
 	}
 	pool, err := pgxpool.NewWithConfig(s.t.Context(), cfg)
 	require.NoError(s.t, err)
 	s.t.Cleanup(pool.Close)
 	return postgres.New(pool)
 }
+
+// wire counts round trips, and the commits among what is sent.
+type wire struct{ trips, commits atomic.Int64 }
+
+func (w *wire) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	w.commits.Add(1) // a statement by itself commits by itself
+	return ctx
+}
+func (*wire) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+func (*wire) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	return ctx
+}
+
+func (w *wire) TraceBatchQuery(_ context.Context, _ *pgx.Conn, data pgx.TraceBatchQueryData) {
+	if data.SQL == "commit" && data.Err == nil {
+		w.commits.Add(1)
+	}
+}
+func (*wire) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
 // countedConn counts how often something is sent and then waited for.
 type countedConn struct {
