@@ -45,11 +45,11 @@ func TestALowRiskRecovery_NeedsOneCodeAndANoticeElsewhereAndItsGrantIsRedeemedOn
 	require.Equal(t, "ada", redeemed.AccountRef)
 	require.Equal(t, c.ID, redeemed.RecoveryID)
 	require.Equal(t, 1, redeemed.Aal)
-	require.Equal(t, []client.RedemptionActions{"reset_password", "revoke_sessions"}, redeemed.Actions)
+	require.Equal(t, []client.RedemptionActions{client.ResetPassword, client.RevokeSessions}, redeemed.Actions)
 	require.Nil(t, redeemed.ReplacementRecoveryCode)
 	verifyStatement(t, s, redeemed)
 
-	apptest.Refused(t, s.Redeem(t, grant.Grant), http.StatusConflict, client.GrantUsed)
+	apptest.Refused(t, s.Redeem(t, grant.Grant), http.StatusConflict, client.ProblemCodeGrantUsed)
 	require.Len(t, apptest.Texts(t, s, `SELECT id FROM audit_event WHERE action = 'grant.replayed' AND recovery_id = $1`, c.ID), 1)
 	require.Equal(t, client.StateCompleted, c.Read(t).State)
 	s.Mail.Await(t, ada, notify.RecoveryCompleted, 1)
@@ -108,7 +108,7 @@ func TestAnAccountWithMFA_NeedsTwoKindsOfProofAndAHoldAndAUsedSavedCodeIsReplace
 	r = c.Prove(t, client.MethodRecoveryCode, codes[3])
 	require.Equal(t, client.StateCoolingOff, r.State)
 	require.GreaterOrEqual(t, r.NotBefore.Sub(s.Now(t)), 23*time.Hour)
-	apptest.Refused(t, c.Do(t, http.MethodPost, "/grant", nil), http.StatusConflict, client.NotReady)
+	apptest.Refused(t, c.Do(t, http.MethodPost, "/grant", nil), http.StatusConflict, client.ProblemCodeNotReady)
 	s.Mail.Await(t, ada, notify.HoldEntered, 1)
 	s.Mail.Await(t, adaPhone, notify.HoldEntered, 1)
 
@@ -117,7 +117,7 @@ func TestAnAccountWithMFA_NeedsTwoKindsOfProofAndAHoldAndAUsedSavedCodeIsReplace
 	require.Equal(t, client.StateCoolingOff, open[0].State)
 
 	s.Advance(t, r.NotBefore.Sub(s.Now(t))-time.Minute)
-	apptest.Refused(t, c.Do(t, http.MethodPost, "/grant", nil), http.StatusConflict, client.NotReady)
+	apptest.Refused(t, c.Do(t, http.MethodPost, "/grant", nil), http.StatusConflict, client.ProblemCodeNotReady)
 	s.Advance(t, 2*time.Minute)
 	c.Await(t, client.StateReady)
 	s.Mail.Await(t, adaPhone, notify.HoldEnded, 1)
@@ -125,13 +125,13 @@ func TestAnAccountWithMFA_NeedsTwoKindsOfProofAndAHoldAndAUsedSavedCodeIsReplace
 	redeemed := apptest.Decode[client.Redemption](t, s.Redeem(t, c.Grant(t).Grant), http.StatusOK)
 	require.Equal(t, 2, redeemed.Aal)
 	require.NotNil(t, redeemed.ReplacementRecoveryCode)
-	require.Contains(t, redeemed.Actions, client.RedemptionActions("replace_recovery_code"))
+	require.Contains(t, redeemed.Actions, client.ReplaceRecoveryCode)
 	s.Mail.Await(t, ada, notify.CodeReplaced, 1)
 	s.Mail.Await(t, adaPhone, notify.CodeReplaced, 1)
 
 	again := s.Start(t, apptest.Claimant{Identifier: apptest.Email(ada), Reason: client.LostMfa})
 	ch := again.Ask(t, client.MethodRecoveryCode)
-	apptest.Refused(t, again.Answer(t, ch.ID, codes[3]), http.StatusUnprocessableEntity, client.ProofRefused)
+	apptest.Refused(t, again.Answer(t, ch.ID, codes[3]), http.StatusUnprocessableEntity, client.ProblemCodeProofRefused)
 	r = apptest.Decode[client.Recovery](t, again.Answer(t, ch.ID, *redeemed.ReplacementRecoveryCode), http.StatusOK)
 	require.Len(t, r.Requirements.Satisfied, 1)
 }
@@ -149,7 +149,7 @@ func TestATOTP_ProvesOnceAndOnlyWhenItIsAged(t *testing.T) {
 	r := c.Prove(t, client.MethodTotp, code)
 	require.Equal(t, client.StateVerifying, r.State)
 	other := s.Start(t, apptest.Claimant{Identifier: apptest.Email(ada)})
-	apptest.Refused(t, other.Answer(t, other.Ask(t, client.MethodTotp).ID, code), http.StatusUnprocessableEntity, client.ProofRefused)
+	apptest.Refused(t, other.Answer(t, other.Ask(t, client.MethodTotp).ID, code), http.StatusUnprocessableEntity, client.ProblemCodeProofRefused)
 
 	r = c.ProveBy(t, client.MethodEmail, ada)
 	require.Equal(t, client.StateCoolingOff, r.State)
@@ -170,8 +170,8 @@ func TestTheClaimant_CanCancelAndTheOwnerHearsOfIt(t *testing.T) {
 	require.Equal(t, client.StateCancelled, r.State)
 	s.Mail.Await(t, ada, notify.RecoveryCancelled, 1)
 	s.Mail.Await(t, adaPhone, notify.RecoveryCancelled, 1)
-	apptest.Refused(t, c.Do(t, http.MethodPost, "/cancel", nil), http.StatusConflict, client.NotAllowedInState)
-	apptest.Refused(t, c.Do(t, http.MethodPost, "/grant", nil), http.StatusConflict, client.NotAllowedInState)
+	apptest.Refused(t, c.Do(t, http.MethodPost, "/cancel", nil), http.StatusConflict, client.ProblemCodeNotAllowedInState)
+	apptest.Refused(t, c.Do(t, http.MethodPost, "/grant", nil), http.StatusConflict, client.ProblemCodeNotAllowedInState)
 	s.Advance(t, 48*time.Hour)
 	require.Equal(t, client.StateCancelled, c.Read(t).State)
 }
@@ -204,17 +204,17 @@ func TestStrangers_LearnNothingOfARecovery(t *testing.T) {
 		unknown := call
 		unknown.Path = "/v1/recoveries/rcv_01kagx3z8fet0a1m6c9d2v4w7y" + call.Path[len("/v1/recoveries/")+len(c.ID):]
 		want := s.Do(t, unknown)
-		apptest.Refused(t, want, http.StatusNotFound, client.NotFound)
+		apptest.Refused(t, want, http.StatusNotFound, client.ProblemCodeNotFound)
 		for _, wrong := range []apptest.Request{wrongTenant, wrongClaimant, none} {
 			got := s.Do(t, wrong)
 			require.Equal(t, masked(want), masked(got), "%s %s", call.Method, call.Path)
 		}
-		apptest.Refused(t, s.Do(t, wrongScope), http.StatusForbidden, client.Forbidden)
+		apptest.Refused(t, s.Do(t, wrongScope), http.StatusForbidden, client.ProblemCodeForbidden)
 	}
 	for _, path := range []string{"", "/status"} {
 		a := s.Do(t, apptest.Request{Method: http.MethodGet, Path: "/v1/accounts/ada" + path, As: otherIdentity})
 		b := s.Do(t, apptest.Request{Method: http.MethodGet, Path: "/v1/accounts/nobody" + path, As: otherIdentity})
-		apptest.Refused(t, a, http.StatusNotFound, client.NotFound)
+		apptest.Refused(t, a, http.StatusNotFound, client.ProblemCodeNotFound)
 		require.Equal(t, masked(b), masked(a))
 	}
 	require.Empty(t, apptest.Grown(before, s.Rows(t)), "nothing was changed")
@@ -237,12 +237,12 @@ func TestAGrant_IsWorthNothingElsewhere(t *testing.T) {
 	redeem := func(as, grant string) apptest.Answer {
 		return s.Do(t, apptest.Request{Method: http.MethodPost, Path: "/v1/grants/redeem", As: as, Body: client.RedeemRequest{Grant: grant}})
 	}
-	apptest.Refused(t, redeem(s.AppToken, grant.Grant), http.StatusForbidden, client.Forbidden)
+	apptest.Refused(t, redeem(s.AppToken, grant.Grant), http.StatusForbidden, client.ProblemCodeForbidden)
 	unknown := redeem(other, "hfg_0000000000000000000000000000000000000000000")
 	require.Equal(t, masked(unknown), masked(redeem(other, grant.Grant)))
-	apptest.Refused(t, redeem(s.IdentityToken, c.ClaimantToken), http.StatusUnprocessableEntity, client.GrantRefused)
+	apptest.Refused(t, redeem(s.IdentityToken, c.ClaimantToken), http.StatusUnprocessableEntity, client.ProblemCodeGrantRefused)
 	s.Advance(t, 11*time.Minute)
-	apptest.Refused(t, redeem(s.IdentityToken, grant.Grant), http.StatusUnprocessableEntity, client.GrantRefused)
+	apptest.Refused(t, redeem(s.IdentityToken, grant.Grant), http.StatusUnprocessableEntity, client.ProblemCodeGrantRefused)
 	second := c.Grant(t)
 	require.Equal(t, http.StatusOK, redeem(s.IdentityToken, second.Grant).Status, "a lapsed grant can be taken again")
 }
