@@ -13,6 +13,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/holdfast/holdfast/api"
 	"github.com/holdfast/holdfast/internal/account"
 	"github.com/holdfast/holdfast/internal/clock"
@@ -59,6 +61,7 @@ type Deps struct {
 	Keys   *secret.Keyring // read from the configuration when nil
 	Sender notify.Sender   // built from the configuration when nil
 	Dev    *httpapi.Dev
+	Tracer pgx.QueryTracer // hears of every statement, for measurements; nil for none
 }
 
 // offered are the methods that this version can verify.
@@ -79,7 +82,7 @@ func Build(ctx context.Context, cfg config.Config, deps Deps) (*App, error) {
 	if a.Policy, err = LoadPolicy(cfg); err != nil {
 		return nil, err
 	}
-	if a.DB, err = OpenDB(ctx, cfg); err != nil {
+	if a.DB, err = openDB(ctx, cfg, deps.Tracer); err != nil {
 		return nil, err
 	}
 	if err := a.assemble(ctx, deps); err != nil {
@@ -145,7 +148,13 @@ func LoadPolicy(cfg config.Config) (*policy.Policy, error) {
 
 // OpenDB connects as the service's role.
 func OpenDB(ctx context.Context, cfg config.Config) (*postgres.DB, error) {
-	return postgres.Open(ctx, postgres.Config{URL: cfg.Database.URL.Reveal(), Role: cfg.Database.Role, MaxConns: cfg.Database.MaxConns})
+	return openDB(ctx, cfg, nil)
+}
+
+func openDB(ctx context.Context, cfg config.Config, tracer pgx.QueryTracer) (*postgres.DB, error) {
+	return postgres.Open(ctx, postgres.Config{
+		URL: cfg.Database.URL.Reveal(), Role: cfg.Database.Role, MaxConns: cfg.Database.MaxConns, Tracer: tracer,
+	})
 }
 
 func (a *App) limits() (limits, error) {
@@ -265,6 +274,7 @@ func (a *App) edge(lim limits, deps Deps) error {
 		},
 		Logger: a.Log, Metrics: a.Metrics, Clock: clock.System{}, BodyLimit: int64(h.BodyLimit), ImportBodyLimit: int64(h.ImportBodyLimit),
 		HandlerTimeout: h.HandlerTimeout, ReadTimeout: h.ReadTimeout, Dev: deps.Dev,
+		ClientCertificates: h.TLSClientCA != "",
 	})
 	if err != nil {
 		return fault.Wrap(err, "build edge")

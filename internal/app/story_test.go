@@ -17,6 +17,7 @@ import (
 
 const (
 	ada      = "ada@example.com"
+	backup   = "ada.backup@example.org"
 	adaPhone = "+447700900101"
 )
 
@@ -29,7 +30,7 @@ func TestALowRiskRecovery_NeedsOneCodeAndANoticeElsewhereAndItsGrantIsRedeemedOn
 	c := s.Start(t, apptest.Claimant{Identifier: apptest.Email(ada)})
 	require.Equal(t, client.StateInitiated, c.State)
 	require.ElementsMatch(t, []client.Method{"email", "sms", "totp", "recovery_code"}, c.Methods)
-	r := c.ProveBy(t, client.MethodEmail, ada)
+	r := c.ProveBy(t, client.MethodEmail)
 	require.Len(t, r.Requirements.Satisfied, 1)
 	require.Empty(t, r.Requirements.Remaining)
 	require.NotContains(t, r.Methods, client.MethodTotp, "after a proof the methods are the account's")
@@ -50,7 +51,7 @@ func TestALowRiskRecovery_NeedsOneCodeAndANoticeElsewhereAndItsGrantIsRedeemedOn
 	verifyStatement(t, s, redeemed)
 
 	apptest.Refused(t, s.Redeem(t, grant.Grant), http.StatusConflict, client.ProblemCodeGrantUsed)
-	require.Len(t, apptest.Texts(t, s, `SELECT id FROM audit_event WHERE action = 'grant.replayed' AND recovery_id = $1`, c.ID), 1)
+	require.Len(t, apptest.Texts(t, s, `SELECT id FROM audit_event WHERE action = 'recovery.grant.replayed' AND recovery_id = $1`, c.ID), 1)
 	require.Equal(t, client.StateCompleted, c.Read(t).State)
 	s.Mail.Await(t, ada, notify.RecoveryCompleted, 1)
 	s.Mail.Await(t, adaPhone, notify.RecoveryCompleted, 1)
@@ -95,14 +96,14 @@ func verifyStatement(t *testing.T, s *apptest.Service, r client.Redemption) {
 func TestAnAccountWithMFA_NeedsTwoKindsOfProofAndAHoldAndAUsedSavedCodeIsReplaced(t *testing.T) {
 	t.Parallel()
 	s := apptest.New(t)
-	s.Register(t, apptest.Person{Ref: "ada", Email: ada, Phone: adaPhone, AAL: 2})
+	s.Register(t, apptest.Person{Ref: "ada", Email: ada, Phone: adaPhone, Backup: backup, AAL: 2})
 	codes := s.IssueCodes(t, "ada")
 
 	c := s.Start(t, apptest.Claimant{Identifier: apptest.Email(ada), Reason: client.LostMfa})
-	r := c.ProveBy(t, client.MethodEmail, ada)
+	r := c.ProveBy(t, client.MethodEmail)
 	require.Equal(t, client.StateVerifying, r.State)
 	require.Equal(t, []client.AnyOf{{AnyOf: []client.Method{client.MethodRecoveryCode}}}, r.Requirements.Remaining)
-	r = c.ProveBy(t, client.MethodSms, adaPhone)
+	r = c.ProveBy(t, client.MethodSms)
 	require.Equal(t, client.StateVerifying, r.State, "mail and text message are one kind of proof")
 
 	r = c.Prove(t, client.MethodRecoveryCode, codes[3])
@@ -111,6 +112,7 @@ func TestAnAccountWithMFA_NeedsTwoKindsOfProofAndAHoldAndAUsedSavedCodeIsReplace
 	apptest.Refused(t, c.Do(t, http.MethodPost, "/grant", nil), http.StatusConflict, client.ProblemCodeNotReady)
 	s.Mail.Await(t, ada, notify.HoldEntered, 1)
 	s.Mail.Await(t, adaPhone, notify.HoldEntered, 1)
+	s.Mail.Await(t, backup, notify.HoldEntered, 1)
 
 	open := s.Status(t, "ada").OpenRecoveries
 	require.Len(t, open, 1)
@@ -151,7 +153,7 @@ func TestATOTP_ProvesOnceAndOnlyWhenItIsAged(t *testing.T) {
 	other := s.Start(t, apptest.Claimant{Identifier: apptest.Email(ada)})
 	apptest.Refused(t, other.Answer(t, other.Ask(t, client.MethodTotp).ID, code), http.StatusUnprocessableEntity, client.ProblemCodeProofRefused)
 
-	r = c.ProveBy(t, client.MethodEmail, ada)
+	r = c.ProveBy(t, client.MethodEmail)
 	require.Equal(t, client.StateCoolingOff, r.State)
 	s.Advance(t, 25*time.Hour)
 	c.Await(t, client.StateReady)
@@ -164,7 +166,7 @@ func TestTheClaimant_CanCancelAndTheOwnerHearsOfIt(t *testing.T) {
 	s := apptest.New(t)
 	s.Register(t, apptest.Person{Ref: "ada", Email: ada, Phone: adaPhone})
 	c := s.Start(t, apptest.Claimant{Identifier: apptest.Email(ada), NewDevice: true})
-	require.Equal(t, client.StateCoolingOff, c.ProveBy(t, client.MethodEmail, ada).State)
+	require.Equal(t, client.StateCoolingOff, c.ProveBy(t, client.MethodEmail).State)
 
 	r := apptest.Decode[client.Recovery](t, c.Do(t, http.MethodPost, "/cancel", nil), http.StatusOK)
 	require.Equal(t, client.StateCancelled, r.State)
@@ -185,7 +187,7 @@ func TestStrangers_LearnNothingOfARecovery(t *testing.T) {
 	s.Register(t, apptest.Person{Ref: "ada", Email: ada, Phone: adaPhone})
 	c := s.Start(t, apptest.Claimant{Identifier: apptest.Email(ada)})
 	ch := c.Ask(t, client.MethodEmail)
-	code := s.Mail.Code(t, ada, 1)
+	code := s.Mail.Code(t, ch.ID, 1)
 	theirs := s.Start(t, apptest.Claimant{Identifier: apptest.Email(ada)})
 	otherApp, _ := s.Client(t, "other", credential.RecoveriesStart)
 	otherIdentity, _ := s.Client(t, "other", credential.AccountsRead, credential.AccountsWrite, credential.GrantsRedeem, credential.ObjectionsWrite)
@@ -218,7 +220,7 @@ func TestStrangers_LearnNothingOfARecovery(t *testing.T) {
 		require.Equal(t, masked(b), masked(a))
 	}
 	require.Empty(t, apptest.Grown(before, s.Rows(t)), "nothing was changed")
-	require.Equal(t, client.StateReady, awaitProven(t, s, c, ch.ID, code).State, "the claimant goes on")
+	require.Equal(t, http.StatusOK, c.Answer(t, ch.ID, code).Status, "the claimant goes on")
 }
 
 // R-114 R-154. A grant is worth nothing to anybody but the tenant's identity system.
@@ -230,7 +232,7 @@ func TestAGrant_IsWorthNothingElsewhere(t *testing.T) {
 	other, _ := s.Client(t, "other", credential.GrantsRedeem)
 	s.Register(t, apptest.Person{Ref: "ada", Email: ada, Phone: adaPhone})
 	c := s.Start(t, apptest.Claimant{Identifier: apptest.Email(ada)})
-	c.ProveBy(t, client.MethodEmail, ada)
+	c.ProveBy(t, client.MethodEmail)
 	c.Await(t, client.StateReady)
 	grant := c.Grant(t)
 
@@ -245,13 +247,6 @@ func TestAGrant_IsWorthNothingElsewhere(t *testing.T) {
 	apptest.Refused(t, redeem(s.IdentityToken, grant.Grant), http.StatusUnprocessableEntity, client.ProblemCodeGrantRefused)
 	second := c.Grant(t)
 	require.Equal(t, http.StatusOK, redeem(s.IdentityToken, second.Grant).Status, "a lapsed grant can be taken again")
-}
-
-func awaitProven(t *testing.T, s *apptest.Service, c *apptest.Claim, challenge, code string) client.Recovery {
-	t.Helper()
-	apptest.Decode[client.Recovery](t, c.Answer(t, challenge, code), http.StatusOK)
-	s.Mail.Await(t, adaPhone, notify.HoldEntered, 1)
-	return c.Await(t, client.StateReady)
 }
 
 func tenantOf(id string) postgres.Tenant { return postgres.Tenant{ID: id, Name: "Other", Locale: "en"} }

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -80,6 +81,9 @@ func (h *handler) locate(c echo.Context, _ route, _ *operation, in *call) error 
 
 // authenticate finds out who calls and whether the route is for them. The zero rule is for nobody.
 func (h *handler) authenticate(c echo.Context, rt route, _ *operation, in *call) error {
+	if tls := c.Request().TLS; rt.mutual && h.ClientCertificates && (tls == nil || len(tls.VerifiedChains) == 0) {
+		return fault.Of(fault.CodeUnauthenticated).Because(errNoCertificate)
+	}
 	switch rt.caller.kind {
 	case anyone:
 		return nil
@@ -110,6 +114,9 @@ func (h *handler) authenticate(c echo.Context, rt route, _ *operation, in *call)
 	}
 	return nil
 }
+
+// errNoCertificate is why a caller without a verified client certificate is not authenticated.
+var errNoCertificate = errors.New("no verified client certificate")
 
 // bearer reads the Authorization header (RFC 6750) and asks who it is.
 func (h *handler) bearer(ctx context.Context, header http.Header) (credential.Principal, error) {

@@ -53,6 +53,10 @@ type Config struct {
 	HandlerTimeout  time.Duration // for the work of one request, an import's excepted
 	ReadTimeout     time.Duration // for each piece of an import
 
+	// ClientCertificates says that this installation verifies client certificates: the routes that hand over an account then
+	// demand one.
+	ClientCertificates bool
+
 	// Dev adds the routes of a development installation. It is nil in any other.
 	Dev *Dev
 }

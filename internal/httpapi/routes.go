@@ -53,6 +53,7 @@ type route struct {
 	key    keyRule
 	body   bodyRule
 	page   bool // answers HEAD as well
+	mutual bool // demands a client certificate where the installation verifies them
 	dev    bool // not in the contract
 	handle func(*handler, echo.Context) error
 }
@@ -76,7 +77,7 @@ func routes() []route {
 		{method: post, path: rcv + "/cancel", caller: holder, class: ClassRead, key: keyRequired, body: bodyMaybe, handle: (*handler).cancelRecovery},
 		{method: post, path: rcv + "/grant", caller: holder, class: ClassGrant, key: keyRequired, body: bodyMaybe, handle: (*handler).takeGrant},
 
-		{method: post, path: "/v1/grants/redeem", caller: server(credential.GrantsRedeem), class: ClassGrant, key: keyRequired, body: bodyJSON, handle: (*handler).redeemGrant},
+		{method: post, path: "/v1/grants/redeem", caller: server(credential.GrantsRedeem), mutual: true, class: ClassGrant, key: keyRequired, body: bodyJSON, handle: (*handler).redeemGrant},
 
 		{method: post, path: "/v1/accounts/import", caller: server(credential.AccountsWrite), class: ClassAccount, body: bodyNDJSON, handle: (*handler).importAccounts},
 		{method: put, path: acc, caller: server(credential.AccountsWrite), class: ClassAccount, body: bodyJSON, handle: (*handler).putAccount},

@@ -266,6 +266,7 @@ type bundle struct {
 	limits   *limits
 	log      *syncBuffer
 	base     string
+	edge     http.Handler
 	client   *http.Client
 	contract *contracttest.Transport
 }
@@ -307,7 +308,7 @@ func setup(t *testing.T, change ...func(*httpapi.Config)) *bundle {
 	require.NoError(t, err)
 	server := httptest.NewServer(edge)
 	t.Cleanup(server.Close)
-	b.base, b.contract = server.URL, contracttest.New(t, nil)
+	b.base, b.edge, b.contract = server.URL, edge, contracttest.New(t, nil)
 	b.client = &http.Client{Transport: b.contract}
 	return b
 }

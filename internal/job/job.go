@@ -57,7 +57,7 @@ func New(cfg Config) (*Client, error) {
 	river.AddWorker(workers, &challengeWorker{dispatcher: cfg.Dispatcher, clock: cfg.Clock})
 	river.AddWorker(workers, &noticeWorker{dispatcher: cfg.Dispatcher, clock: cfg.Clock})
 	client, err := river.NewClient(riverpgxv5.New(cfg.Pool), &river.Config{
-		Schema: cfg.Schema, Workers: workers, Logger: cfg.Log, PollOnly: true, FetchCooldown: fetchAtMost, FetchPollInterval: cfg.Poll,
+		Schema: cfg.Schema, Workers: workers, Logger: slog.New(warnings{cfg.Log.Handler()}), PollOnly: true, FetchCooldown: fetchAtMost, FetchPollInterval: cfg.Poll,
 		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, CompletedJobRetentionPeriod: keepDone,
 		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: cfg.Workers}},
 	})
@@ -65,6 +65,14 @@ func New(cfg Config) (*Client, error) {
 		return nil, fault.Wrap(err, "make job client")
 	}
 	return &Client{river: client}, nil
+}
+
+// warnings keeps River's own remarks to those that somebody should read.
+type warnings struct{ slog.Handler }
+
+// Enabled implements slog.Handler.
+func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && w.Handler.Enabled(ctx, level)
 }
 
 // Start begins to work. Work goes on when ctx ends; Stop ends it.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/holdfast/holdfast/internal/fault"
@@ -21,6 +22,7 @@ type Config struct {
 	URL      string // may hold a password: never logged
 	Role     string // SET ROLE at connect; empty for none
 	MaxConns int32
+	Tracer   pgx.QueryTracer // hears of every statement, for measurements; nil for none
 }
 
 // DB is a pool of connections and the generated queries. It is safe for concurrent use.
@@ -39,6 +41,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		pc.MaxConns = cfg.MaxConns
 	}
 	pc.ConnConfig.ConnectTimeout = 5 * time.Second
+	pc.ConnConfig.Tracer = cfg.Tracer
 	pc.ConnConfig.RuntimeParams["application_name"] = "holdfast"
 	pc.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	// A request that hangs on a lock must not hold a connection for ever.

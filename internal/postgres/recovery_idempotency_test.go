@@ -35,6 +35,11 @@ func (s *scene) posts(t *testing.T) map[string]post {
 		bring(c, p)
 		return c, p
 	}
+	// These move the clock, so they come first.
+	ready, _ := at("ready", (*claim).ready)
+	redeeming, _ := at("redeeming", (*claim).ready)
+	grant, err := redeeming.grant()
+	require.NoError(t, err)
 	verifying, _ := at("verifying", func(*claim, *person) {})
 	answering, _ := at("answering", func(*claim, *person) {})
 	right := answering.challenge(factor.Email)
@@ -44,10 +49,6 @@ func (s *scene) posts(t *testing.T) map[string]post {
 	stopping, _ := at("stopping", func(*claim, *person) {})
 	objected, objector := at("objected", func(c *claim, p *person) { c.hold(p) })
 	link := objected.link(objector.mailbox)
-	ready, _ := at("ready", (*claim).ready)
-	redeeming, _ := at("redeeming", (*claim).ready)
-	grant, err := redeeming.grant()
-	require.NoError(t, err)
 
 	return map[string]post{
 		"start": func(raw, body string) (string, error) {
@@ -162,6 +163,5 @@ func TestIdempotency_RemembersForADayAndUnderSeal(t *testing.T) {
 	s := newScene(t)
 	s.start("ada@example.com")
 	require.WithinDuration(t, s.now().Add(24*time.Hour), get[time.Time](s, `SELECT expires_at FROM idempotency`), time.Minute)
-	require.False(t, get[bool](s, `SELECT convert_from(outcome, 'LATIN1') LIKE '%rcv_%' OR convert_from(outcome, 'LATIN1') LIKE '%hfc_%' FROM idempotency`))
+	require.NotContains(t, string(get[[]byte](s, `SELECT outcome FROM idempotency`)), "rcv_")
 }
-

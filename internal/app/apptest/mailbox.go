@@ -2,6 +2,7 @@ package apptest
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -59,10 +60,6 @@ func (b *Mailbox) All() []notify.Message {
 func (b *Mailbox) To(address string, kind notify.Kind) []notify.Message {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.find(address, kind)
-}
-
-func (b *Mailbox) find(address string, kind notify.Kind) []notify.Message {
 	var out []notify.Message
 	for _, m := range b.messages {
 		if m.To.Reveal() == address && (kind == "" || m.Kind == kind) {
@@ -75,27 +72,39 @@ func (b *Mailbox) find(address string, kind notify.Kind) []notify.Message {
 // Await waits for the nth message (from 1) of a kind to an address.
 func (b *Mailbox) Await(t testing.TB, address string, kind notify.Kind, nth int) notify.Message {
 	t.Helper()
+	return b.await(t, nth, func(m notify.Message) bool { return m.To.Reveal() == address && m.Kind == kind })
+}
+
+// Code waits for the code of a challenge's nth send (from 1).
+func (b *Mailbox) Code(t testing.TB, challenge string, nth int) string {
+	t.Helper()
+	begin := fmt.Sprintf("%s.%d.", challenge, nth)
+	return b.await(t, 1, func(m notify.Message) bool { return strings.HasPrefix(m.ID, begin) }).Code.Reveal()
+}
+
+func (b *Mailbox) await(t testing.TB, nth int, match func(notify.Message) bool) notify.Message {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)
 	defer cancel()
 	for {
 		b.mu.Lock()
-		found, changed := b.find(address, kind), b.changed
+		messages, changed := b.messages, b.changed
 		b.mu.Unlock()
-		if len(found) >= nth {
-			return found[nth-1]
+		found := 0
+		for _, m := range messages {
+			if match(m) {
+				found++
+			}
+			if found == nth {
+				return m
+			}
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			require.FailNow(t, "a message does not come", "%s number %d to %s", kind, nth, address)
+			require.FailNow(t, "a message does not come", "number %d of those asked for, of %d messages", nth, len(messages))
 		}
 	}
-}
-
-// Code waits for the nth code (from 1) to an address.
-func (b *Mailbox) Code(t testing.TB, address string, nth int) string {
-	t.Helper()
-	return b.Await(t, address, notify.RecoveryCode, nth).Code.Reveal()
 }
 
 // Link waits for the nth notice of a kind to an address, and gives the token in the fragment of its link.

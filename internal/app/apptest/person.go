@@ -21,13 +21,18 @@ type Person struct {
 	Population client.Population // consumer when empty
 	AAL        int               // 1 when 0
 	Email      string            // its identifier and first address
-	Phone      string            // a second address; none when empty
+	Phone      string            // for text messages; none when empty
+	Backup     string            // a second e-mail address; none when empty
+	Aged       time.Duration     // for how long the addresses have been verified; 60 days when 0, which is enough for everything
 }
 
-// Registration is what the identity system registers of a person whose addresses have been verified long ago.
+// Registration is what the identity system registers of a person.
 func (s *Service) Registration(t testing.TB, p Person) client.AccountRegistration {
 	t.Helper()
-	verified, locale := s.Now(t).Add(-Aged), "en"
+	if p.Aged == 0 {
+		p.Aged = 60 * Day
+	}
+	verified, locale := s.Now(t).Add(-p.Aged), "en"
 	r := client.AccountRegistration{
 		Population: p.Population, Assurance: client.Assurance{Aal: max(p.AAL, 1)}, Locale: &locale,
 		Identifiers: []client.Identifier{Email(p.Email)},
@@ -38,6 +43,9 @@ func (s *Service) Registration(t testing.TB, p Person) client.AccountRegistratio
 	}
 	if p.Phone != "" {
 		r.Channels = append(r.Channels, client.Channel{Type: client.ChannelTypeSms, Address: p.Phone, VerifiedAt: verified})
+	}
+	if p.Backup != "" {
+		r.Channels = append(r.Channels, client.Channel{Type: client.ChannelTypeEmail, Address: p.Backup, VerifiedAt: verified})
 	}
 	return r
 }

@@ -1,0 +1,314 @@
+package postgres_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast/holdfast/internal/factor"
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/recovery"
+	"github.com/holdfast/holdfast/internal/secret"
+)
+
+// attackers is how many try at once.
+const attackers = 16
+
+// race lets n tries begin together and counts how each ended.
+func race(n int, try func(i int) error) map[fault.Code]int {
+	var mu sync.Mutex
+	out := map[fault.Code]int{}
+	gate := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			<-gate
+			err := try(i)
+			mu.Lock()
+			defer mu.Unlock()
+			out[fault.CodeOf(err)]++
+		})
+	}
+	close(gate)
+	wg.Wait()
+	return out
+}
+
+// oneWinner checks that one try succeeded and no other one ended in a way that it should not.
+func oneWinner(t *testing.T, out map[fault.Code]int, losers ...fault.Code) {
+	t.Helper()
+	require.Equal(t, 1, out[""], "%v", out)
+	for code := range out {
+		require.Contains(t, append(losers, ""), code, "%v", out)
+	}
+}
+
+// R-026.
+func TestAnswer_OneWinnerForAnEmailCode(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	c := s.start(s.person("ada").identifier)
+	ch := c.challenge(factor.Email)
+	s.mint(c.id, ch.ID, goodCode)
+	out := race(attackers, func(int) error {
+		_, err := c.answer(ch.ID, secret.NewString(goodCode))
+		return err
+	})
+	oneWinner(t, out, fault.CodeProofRefused, fault.CodeThrottled)
+	require.Equal(t, 1, get[int](s, `SELECT count(*) FROM evidence`))
+	c.audited()
+}
+
+// claims starts n claims and brings each to a challenge of the method.
+func (s *scene) claims(p *person, n int, m factor.Method) []*claim {
+	s.t.Helper()
+	out := make([]*claim, n)
+	for i := range out {
+		out[i] = s.start(p.identifier)
+		out[i].challenge(m)
+	}
+	return out
+}
+
+// R-018, R-120: claims compete for one saved code; one has it.
+func TestAnswer_OneWinnerForASavedCodeOverManyRecoveries(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	p := s.person("ada")
+	claims := s.claims(p, attackers, factor.RecoveryCode)
+	out := race(attackers, func(i int) error {
+		_, err := claims[i].answer(claims[i].challengeID(factor.RecoveryCode), p.codes[0])
+		return err
+	})
+	oneWinner(t, out, fault.CodeProofRefused, fault.CodeThrottled, fault.CodeConflict)
+	require.Equal(t, 1, get[int](s, `SELECT count(*) FROM evidence`))
+}
+
+// R-046.
+func TestAnswer_OneWinnerForATOTPStepOverManyRecoveries(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	p := s.person("ada")
+	claims := s.claims(p, attackers, factor.TOTP)
+	code := s.code(p)
+	out := race(attackers, func(i int) error {
+		_, err := claims[i].answer(claims[i].challengeID(factor.TOTP), code)
+		return err
+	})
+	oneWinner(t, out, fault.CodeProofRefused, fault.CodeThrottled, fault.CodeConflict)
+	require.Equal(t, 1, get[int](s, `SELECT count(*) FROM evidence`))
+}
+
+// R-046 across both doors: a step that stops a claim proves no other one, and the reverse.
+func TestObject_OneWinnerForATOTPStep(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	p := s.person("ada", func(p *person) { p.since = 20 * day })
+	held := s.start(p.identifier)
+	held.young(p)
+	link := held.link(p.phone)
+	claims := s.claims(p, attackers-1, factor.TOTP)
+	code := s.code(p)
+	out := race(attackers, func(i int) error {
+		if i == attackers-1 {
+			_, err := s.Object(t.Context(), recovery.ObjectCommand{Token: link, Method: factor.TOTP, Code: code})
+			return err
+		}
+		_, err := claims[i].answer(claims[i].challengeID(factor.TOTP), code)
+		return err
+	})
+	oneWinner(t, out, fault.CodeProofRefused, fault.CodeThrottled, fault.CodeConflict)
+}
+
+func TestGrant_OneWinner(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	p := s.person("ada")
+	c := s.start(p.identifier)
+	c.ready(p)
+	out := race(attackers, func(int) error {
+		_, err := c.grant()
+		return err
+	})
+	oneWinner(t, out, fault.CodeNotReady)
+	require.Equal(t, 1, get[int](s, `SELECT count(*) FROM recovery_grant`))
+	c.audited()
+}
+
+func TestRedeem_OneWinner(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	p := s.person("ada")
+	c := s.start(p.identifier)
+	c.ready(p)
+	grant, err := c.grant()
+	require.NoError(t, err)
+	out := race(attackers, func(int) error {
+		_, err := s.redeem(grant.Grant)
+		return err
+	})
+	oneWinner(t, out, fault.CodeGrantUsed)
+	require.Equal(t, 3, get[int](s, `SELECT count(*) FROM saved_code WHERE used_at IS NULL`), "one successor")
+	c.audited()
+}
+
+// rounds of objection against redemption and grant. S8 asks for a thousand; two hundred take seconds, and each has its own
+// interleaving.
+const rounds = 200
+
+// I6, R-109, S8: of a veto and a redemption one commits, and the other is told so; a redemption that came first is followed
+// by a reversal, a veto that came first by nothing.
+func TestObject_AgainstRedeem(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	claims, people, grants := s.granted(t)
+	ended := map[recovery.State]int{}
+	for i, c := range claims {
+		code := s.code(people[i])
+		out := race(2, func(n int) error {
+			if n == 0 {
+				_, err := s.objectFromApp(people[i], factor.TOTP, code)
+				return err
+			}
+			_, err := s.redeem(grants[i])
+			return err
+		})
+		state := c.state()
+		ended[state]++
+		switch state {
+		case recovery.Vetoed:
+			require.Equal(t, map[fault.Code]int{"": 1, fault.CodeGrantRefused: 1}, out)
+			require.Zero(t, get[int](s, `SELECT count(*) FROM recovery_grant WHERE recovery_id = $1 AND redeemed_at IS NOT NULL`, c.id))
+		case recovery.Reversed:
+			require.Equal(t, map[fault.Code]int{"": 2}, out)
+			require.Equal(t, 1, get[int](s, `SELECT count(*) FROM recovery_grant WHERE recovery_id = $1 AND redeemed_at IS NOT NULL`, c.id))
+		default:
+			require.Fail(t, "neither", "%s after %v", state, out)
+		}
+		c.audited()
+	}
+	t.Log(ended)
+}
+
+// granted brings claims to their grants, all under one hold.
+func (s *scene) granted(t *testing.T) ([]*claim, []*person, []secret.String) {
+	t.Helper()
+	var claims []*claim
+	var people []*person
+	var grants []secret.String
+	for i := range rounds {
+		p := s.person(fmt.Sprint("p", i), func(p *person) { p.since = 20 * day })
+		c := s.start(p.identifier)
+		c.young(p)
+		c.accept(p.phone)
+		claims, people = append(claims, c), append(people, p)
+	}
+	s.advance(3*day + 5*60*1e9)
+	for _, c := range claims {
+		grant, err := c.grant()
+		require.NoError(t, err)
+		grants = append(grants, grant.Grant)
+	}
+	return claims, people, grants
+}
+
+// I6: a link that crosses with the grant: the grant is void, or it was never given.
+func TestObject_AgainstGrant(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	for i := range rounds / 8 {
+		p := s.person(fmt.Sprint("p", i))
+		c := s.start(p.identifier)
+		c.ready(p)
+		link := c.link(p.phone)
+		var grant recovery.GrantView
+		out := race(2, func(n int) error {
+			var err error
+			if n == 0 {
+				_, err = s.object(link)
+			} else {
+				grant, err = c.grant()
+			}
+			return err
+		})
+		require.Equal(t, recovery.Contested, c.state(), "%v", out)
+		if !grant.Grant.IsZero() {
+			_, err := s.redeem(grant.Grant)
+			requireCode(t, fault.CodeGrantRefused, err)
+		}
+		c.audited()
+	}
+}
+
+// R-050, I7: ten recoveries guess five times each, all at once. The subject's counter lets through what it lets through.
+func TestAnswer_ParallelGuessesShareOneLimit(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	for name, identifier := range map[string]string{"account": s.person("ada").identifier, "decoy": "nobody@example.com"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var claims []*claim
+			for range 10 {
+				claims = append(claims, s.start(identifier))
+			}
+			for _, c := range claims {
+				c.challenge(factor.TOTP)
+			}
+			out := race(50, func(i int) error {
+				c := claims[i%10]
+				_, err := c.answer(c.challengeID(factor.TOTP), secret.NewString("000000"))
+				return err
+			})
+			require.Equal(t, map[fault.Code]int{fault.CodeProofRefused: 3, fault.CodeThrottled: 47}, out, "three, and then a wait")
+			require.Equal(t, 3, get[int](s, `SELECT consecutive FROM attempt_counter WHERE kind = 'totp' AND subject = (SELECT subject FROM recovery WHERE id = $1)`, claims[0].id))
+		})
+	}
+}
+
+// The same of objections, whose counter may have no row yet: nobody asked for a challenge.
+func TestObject_ParallelGuessesShareOneLimit(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	p := s.person("ada", func(p *person) { p.since = 20 * day })
+	var links []secret.String
+	for i := range 3 {
+		c := s.start(p.identifier)
+		if i == 0 {
+			c.young(p)
+		} else {
+			c.proveByCode(factor.Email)
+			_, _ = c.answer(c.challenge(factor.RecoveryCode).ID, p.codes[i])
+		}
+		if n := get[int](s, `SELECT count(*) FROM notice WHERE recovery_id = $1 AND objection_hash IS NOT NULL`, c.id); n > 0 {
+			links = append(links, c.link(p.mailbox), c.link(p.phone))
+		}
+	}
+	require.GreaterOrEqual(t, len(links), 2)
+	out := race(attackers, func(i int) error {
+		_, err := s.Object(t.Context(), recovery.ObjectCommand{Token: links[i%len(links)], Method: factor.TOTP, Code: secret.NewString("000000")})
+		return err
+	})
+	require.Equal(t, map[fault.Code]int{fault.CodeProofRefused: 3, fault.CodeThrottled: attackers - 3}, out)
+}
+
+// R-120: claims share one send budget, the first ones side by side included.
+func TestChallenge_ParallelFirstSendsShareOneBudget(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	for name, identifier := range map[string]string{"account": s.person("ada").identifier, "decoy": "nobody@example.com"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var claims []*claim
+			for range attackers {
+				claims = append(claims, s.start(identifier))
+			}
+			out := race(attackers, func(i int) error {
+				_, err := claims[i].tryChallenge(factor.Email)
+				return err
+			})
+			require.Equal(t, map[fault.Code]int{"": 5, fault.CodeThrottled: attackers - 5}, out)
+		})
+	}
+}
