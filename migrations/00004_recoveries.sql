@@ -187,11 +187,3 @@ CREATE TABLE idempotency (
     PRIMARY KEY (key)
 );
 CREATE INDEX idempotency_expiry ON idempotency USING brin (expires_at);
-
-CREATE TABLE policy_document (
-    version      text PRIMARY KEY,
-    hash         bytea       NOT NULL,
-    yaml         text        NOT NULL,
-    activated_by text[]      NOT NULL CHECK (cardinality(activated_by) > 0),
-    activated_at timestamptz NOT NULL
-);

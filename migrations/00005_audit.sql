@@ -93,6 +93,14 @@ BEGIN
     IF array_position(ARRAY['low', 'moderate', 'high', 'critical'], NEW.tier) < array_position(ARRAY['low', 'moderate', 'high', 'critical'], OLD.tier) THEN
         RAISE EXCEPTION 'a tier never falls' USING ERRCODE = 'check_violation', CONSTRAINT = 'recovery_tier';
     END IF;
+    -- The ratchet, as far as the gate below reads the plan: a duty is never lost and no time gets shorter.
+    IF (coalesce((OLD.plan->>'independent_notice')::boolean, false) AND NOT coalesce((NEW.plan->>'independent_notice')::boolean, false))
+       OR (coalesce((OLD.plan->>'assisted')::boolean, false) AND NOT coalesce((NEW.plan->>'assisted')::boolean, false))
+       OR (coalesce((OLD.plan->>'defer_to_idp')::boolean, false) AND NOT coalesce((NEW.plan->>'defer_to_idp')::boolean, false))
+       OR coalesce((NEW.plan->>'approvals')::int, 0) < coalesce((OLD.plan->>'approvals')::int, 0)
+       OR coalesce((NEW.plan->>'hold_ns')::bigint, 0) < coalesce((OLD.plan->>'hold_ns')::bigint, 0) THEN
+        RAISE EXCEPTION 'a plan only becomes stricter' USING ERRCODE = 'check_violation', CONSTRAINT = 'recovery_plan';
+    END IF;
     RETURN NEW;
 END $$;
 -- +goose StatementEnd

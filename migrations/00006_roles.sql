@@ -16,7 +16,7 @@ END $$;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO holdfast_service;
 GRANT INSERT, UPDATE ON
     tenant, client, client_credential, account, identifier, channel, factor, saved_code, attempt_counter,
-    recovery, challenge, objection, notice, recovery_grant, policy_document
+    recovery, challenge, objection, notice, recovery_grant
     TO holdfast_service;
 GRANT INSERT ON evidence, assessment, audit_event TO holdfast_service;
 GRANT INSERT, UPDATE, DELETE ON idempotency, throttle_bucket TO holdfast_service;

@@ -11,12 +11,14 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/holdfast/holdfast/api"
 	"github.com/holdfast/holdfast/internal/account"
+	"github.com/holdfast/holdfast/internal/audit"
 	"github.com/holdfast/holdfast/internal/clock"
 	"github.com/holdfast/holdfast/internal/config"
 	"github.com/holdfast/holdfast/internal/credential"
@@ -250,7 +252,7 @@ func (a *App) sending(deps Deps) error {
 	})
 	a.jobs, err = job.New(job.Config{
 		Pool: a.DB.Pool(), Schema: postgres.RiverSchema, Dispatcher: dispatcher, Clock: clock.System{}, Log: a.Log,
-		Workers: a.Config.Workers, Poll: pollEvery,
+		Workers: a.Config.Workers, Poll: pollEvery, Metrics: a.Metrics,
 	})
 	return err
 }
@@ -285,6 +287,14 @@ func (a *App) edge(lim limits, deps Deps) error {
 
 // watch builds readiness, pool metrics and the loops.
 func (a *App) watch() {
+	a.DB.Committed = func(actions []audit.Action) {
+		a.Metrics.AuditEvents(len(actions))
+		for _, action := range actions {
+			if event, ok := strings.CutPrefix(string(action), "recovery."); ok {
+				a.Metrics.Recovery(event)
+			}
+		}
+	}
 	a.Readiness = telemetry.NewReadiness(a.Log, 2*time.Second,
 		telemetry.Check{Name: "database", Probe: a.DB.Ping},
 		telemetry.Check{Name: "clock", Probe: a.checkClock},

@@ -27,6 +27,11 @@ type Dispatcher interface {
 	Notice(ctx context.Context, tenant, id string) error
 }
 
+// Metrics counts jobs.
+type Metrics interface {
+	Job(kind, outcome string, took time.Duration)
+}
+
 // Config is what the workers are made of.
 type Config struct {
 	Pool       *pgxpool.Pool
@@ -36,6 +41,7 @@ type Config struct {
 	Log        *slog.Logger
 	Workers    int           // at the same time on this node
 	Poll       time.Duration // how often an idle node looks for work
+	Metrics    Metrics
 }
 
 // The times of a job. A worker that died is noticed after rescueAfter; then another one does the work again.
@@ -54,8 +60,8 @@ type Client struct{ river *river.Client[pgx.Tx] }
 // New makes the client. It does not start it.
 func New(cfg Config) (*Client, error) {
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &challengeWorker{dispatcher: cfg.Dispatcher, clock: cfg.Clock})
-	river.AddWorker(workers, &noticeWorker{dispatcher: cfg.Dispatcher, clock: cfg.Clock})
+	river.AddWorker(workers, &challengeWorker{worker: worker{cfg.Dispatcher, cfg.Clock, cfg.Metrics}})
+	river.AddWorker(workers, &noticeWorker{worker: worker{cfg.Dispatcher, cfg.Clock, cfg.Metrics}})
 	client, err := river.NewClient(riverpgxv5.New(cfg.Pool), &river.Config{
 		Schema: cfg.Schema, Workers: workers, Logger: slog.New(warnings{cfg.Log.Handler()}), PollOnly: true, FetchCooldown: fetchAtMost, FetchPollInterval: cfg.Poll,
 		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, CompletedJobRetentionPeriod: keepDone,
@@ -90,6 +96,25 @@ func (c *Client) Stop(ctx context.Context) error {
 	return fault.Wrap(c.river.StopAndCancel(ctx), "stop jobs")
 }
 
+// worker is what all workers share.
+type worker struct {
+	dispatcher Dispatcher
+	clock      clock.Clock
+	metrics    Metrics
+}
+
+// measured runs a job and counts it.
+func (w worker) measured(kind string, work func() error) error {
+	start := w.clock.Now()
+	err := work()
+	ended := "done"
+	if err != nil {
+		ended = "retry"
+	}
+	w.metrics.Job(kind, ended, w.clock.Now().Sub(start))
+	return outcome(err)
+}
+
 // challengeArgs names a challenge and which of its sends.
 type challengeArgs struct {
 	Tenant string `json:"tenant"`
@@ -102,13 +127,12 @@ func (challengeArgs) Kind() string { return string(outbox.DeliverChallenge) }
 
 type challengeWorker struct {
 	river.WorkerDefaults[challengeArgs]
-	dispatcher Dispatcher
-	clock      clock.Clock
+	worker
 }
 
 // Work sends the challenge.
 func (w *challengeWorker) Work(ctx context.Context, job *river.Job[challengeArgs]) error {
-	return outcome(w.dispatcher.Challenge(ctx, job.Args.Tenant, job.Args.ID, job.Args.Sends))
+	return w.measured(job.Kind, func() error { return w.dispatcher.Challenge(ctx, job.Args.Tenant, job.Args.ID, job.Args.Sends) })
 }
 
 // NextRetry waits 1, 2, 4 … seconds, at most a minute: a code is worth sending for minutes.
@@ -127,13 +151,12 @@ func (noticeArgs) Kind() string { return string(outbox.DeliverNotice) }
 
 type noticeWorker struct {
 	river.WorkerDefaults[noticeArgs]
-	dispatcher Dispatcher
-	clock      clock.Clock
+	worker
 }
 
 // Work sends the notice.
 func (w *noticeWorker) Work(ctx context.Context, job *river.Job[noticeArgs]) error {
-	return outcome(w.dispatcher.Notice(ctx, job.Args.Tenant, job.Args.ID))
+	return w.measured(job.Kind, func() error { return w.dispatcher.Notice(ctx, job.Args.Tenant, job.Args.ID) })
 }
 
 // NextRetry waits 1, 2, 4 … seconds, at most half an hour: a hundred attempts are two days.

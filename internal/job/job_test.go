@@ -68,7 +68,7 @@ func TestWorkers_RetryLaterEachTime(t *testing.T) {
 	now := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 	at := clock.Fixed(now)
 	notice := &river.Job[noticeArgs]{JobRow: &rivertype.JobRow{Attempt: 3}}
-	require.Equal(t, now.Add(4*time.Second), (&noticeWorker{clock: at}).NextRetry(notice))
+	require.Equal(t, now.Add(4*time.Second), (&noticeWorker{worker: worker{clock: at}}).NextRetry(notice))
 	challenge := &river.Job[challengeArgs]{JobRow: &rivertype.JobRow{Attempt: 30}}
-	require.Equal(t, now.Add(time.Minute), (&challengeWorker{clock: at}).NextRetry(challenge), "a code is worth sending for minutes")
+	require.Equal(t, now.Add(time.Minute), (&challengeWorker{worker: worker{clock: at}}).NextRetry(challenge), "a code is worth sending for minutes")
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/holdfast/holdfast/internal/audit"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/postgres/dbsqlc"
 )
@@ -27,6 +28,9 @@ type Config struct {
 
 // DB is a pool of connections and the generated queries. It is safe for concurrent use.
 type DB struct {
+	// Committed, if set before use, is told the actions of audit events after their commit, for metrics. It must not block.
+	Committed func([]audit.Action)
+
 	pool *pgxpool.Pool
 	q    *dbsqlc.Queries
 }
@@ -102,5 +106,11 @@ func (db *DB) inTx(ctx context.Context, fn func(*pipeline) error) (err error) {
 	if err := fn(p); err != nil {
 		return translate(err, "transaction")
 	}
-	return translate(p.commit(ctx), "commit")
+	if err := p.commit(ctx); err != nil {
+		return translate(err, "commit")
+	}
+	if db.Committed != nil && len(p.events) > 0 {
+		db.Committed(p.events)
+	}
+	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/holdfast/holdfast/internal/audit"
 )
 
 // rollbackWithin bounds the rollback of a transaction whose own context may already be over.
@@ -24,7 +26,8 @@ type pipeline struct {
 	conn  *pgxpool.Conn
 	queue pgx.Batch
 	begun bool // BEGIN was sent
-	sends int  // round trips so far
+
+	events []audit.Action // what the audit events in the queue say
 }
 
 // Exec queues a statement. Its command tag is empty.
@@ -70,7 +73,6 @@ func (p *pipeline) send(ctx context.Context, sql string, args []any) (pgx.BatchR
 	p.queue.Queue(sql, args...)
 	batch := p.queue
 	p.queue = pgx.Batch{}
-	p.sends++
 	results := p.conn.SendBatch(ctx, &batch)
 	for range queued {
 		if _, err := results.Exec(); err != nil {
@@ -88,7 +90,6 @@ func (p *pipeline) commit(ctx context.Context) error {
 	p.queue.Queue("commit")
 	batch := p.queue
 	p.queue = pgx.Batch{}
-	p.sends++
 	results := p.conn.SendBatch(ctx, &batch)
 	var last pgconn.CommandTag
 	for range batch.Len() {

@@ -56,7 +56,12 @@ func NewIP() string {
 func (s *Service) Start(t testing.TB, c Claimant) *Claim {
 	t.Helper()
 	a := s.Do(t, Request{Method: http.MethodPost, Path: "/v1/recoveries", As: s.AppToken, Body: c.Body()})
-	return &Claim{s: s, StartedRecovery: Decode[client.StartedRecovery](t, a, http.StatusCreated)}
+	return s.Claim(Decode[client.StartedRecovery](t, a, http.StatusCreated))
+}
+
+// Claim takes up a recovery that was started in some other way.
+func (s *Service) Claim(started client.StartedRecovery) *Claim {
+	return &Claim{s: s, StartedRecovery: started}
 }
 
 // Request is a request about this recovery, with its credentials. The path goes on after the recovery's id.
