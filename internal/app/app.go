@@ -184,7 +184,7 @@ func (a *App) cores(lim limits) error {
 	a.Recoveries = recovery.NewService(recovery.Config{
 		Store: postgres.NewRecoveries(a.DB), Limits: lim, Identifiers: identifiers{}, SavedCodes: savedCodes{hasher}, TOTP: timePasswords{},
 		Policies: onePolicy{a.Policy}, Vault: vault{a.Keys}, Keys: a.Keys, Signer: signer, Rand: rand.Reader,
-		Issuer: a.Config.HTTP.PublicURL, Offered: offered(),
+		Issuer: a.Config.HTTP.PublicURL, Offered: offered(), CodeFor: a.Config.Policy.CodeTTL,
 	})
 	if a.Accounts, err = newAccounts(a.DB, a.Keys, hasher); err != nil {
 		return err

@@ -97,7 +97,7 @@ func (s *Service) nextChallenge(m factor.Method, in Loaded) (Challenge, error) {
 		case in.Now.Before(ch.ResendAt):
 			return Challenge{}, fault.Of(fault.CodeResendTooSoon).After(ch.ResendAt.Sub(in.Now))
 		}
-		return ch.again(in.Now, s.jitter()), nil
+		return s.again(ch, in.Now), nil
 	}
 	ch := Challenge{ID: s.newID("chl", in.Now), Method: m, CreatedAt: in.Now}
 	if in.Account != nil && !in.Account.disabled(m) && slices.Contains(in.Recovery.Plan.Methods, m) {
@@ -105,7 +105,16 @@ func (s *Service) nextChallenge(m factor.Method, in Loaded) (Challenge, error) {
 			ch.Channel = c.ID
 		}
 	}
-	return ch.again(in.Now, s.jitter()), nil
+	return s.again(ch, in.Now), nil
+}
+
+// again asks for a challenge once more, with the installation's own life of a code where it has one.
+func (s *Service) again(ch Challenge, now time.Time) Challenge {
+	ch = ch.again(now, s.jitter())
+	if s.CodeFor > 0 {
+		ch.ExpiresAt = now.Add(s.CodeFor)
+	}
+	return ch
 }
 
 // Get reads a recovery as it stands at this moment: a hold that is over shows as ready, though nobody has written it yet.

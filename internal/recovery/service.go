@@ -26,13 +26,17 @@ type Config struct {
 	Rand        io.Reader // crypto/rand outside tests
 	Issuer      string    // the public URL, for statements
 	Offered     []factor.Method
+	CodeFor     time.Duration // how long a code is good; ten minutes when zero, which is also the most
 }
 
 // Service is the use cases of recoveries. It is safe for concurrent use and holds no state of its own.
 type Service struct{ Config }
 
 // NewService makes a Service. Every field of the Config is needed.
-func NewService(cfg Config) *Service { return &Service{Config: cfg} }
+func NewService(cfg Config) *Service {
+	cfg.CodeFor = min(cfg.CodeFor, challengeFor)
+	return &Service{Config: cfg}
+}
 
 func (s *Service) newID(prefix string, now time.Time) string {
 	return secret.NewID(prefix, now, s.Rand)
