@@ -120,7 +120,9 @@ func (t *tracer) TraceBatchQuery(_ context.Context, conn *pgx.Conn, data pgx.Tra
 }
 
 // TraceBatchEnd implements pgx.BatchTracer.
-func (t *tracer) TraceBatchEnd(ctx context.Context, conn *pgx.Conn, _ pgx.TraceBatchEndData) { t.trip(ctx, conn) }
+func (t *tracer) TraceBatchEnd(ctx context.Context, conn *pgx.Conn, _ pgx.TraceBatchEndData) {
+	t.trip(ctx, conn)
+}
 
 const dirtyKey = "bench.dirty"
 

@@ -155,6 +155,7 @@ func exhausted(t *testing.T, identifier client.Identifier) (transcript []string,
 	sent := len(s.Mail.All())
 	w := &walk{s: s, identifier: identifier}
 	w.exhaust(t, foreign)
+	require.Empty(t, s.Log.Lines(`"code":"conflict"`))
 	settle(t, s)
 	if identifier.Value == nobody {
 		require.Len(t, s.Mail.All(), sent, "nobody gets a message")

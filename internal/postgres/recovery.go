@@ -58,7 +58,8 @@ func (s *Recoveries) Starting(ctx context.Context, q recovery.StartQuery, fn fun
 }
 
 // Changing implements recovery.Store. The locks, the reads and BEGIN are one round trip; the reads see what the locks
-// waited for, because each statement has its own snapshot.
+// waited for, because each statement has its own snapshot. The recovery's lock lets foreign keys to it pass: the sender adds
+// notices while it holds the challenge, and would otherwise wait for an answer that waits for it.
 func (s *Recoveries) Changing(ctx context.Context, q recovery.Query, fn func(recovery.Tx, recovery.Loaded) error) error {
 	return s.again(ctx, func(t *tx) error {
 		id := optional(q.ID)

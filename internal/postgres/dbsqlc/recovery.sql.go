@@ -632,7 +632,7 @@ const lockRecovery = `-- name: LockRecovery :exec
 SELECT 1 FROM recovery r
  WHERE r.tenant_id = $1
    AND r.id = coalesce($2::text, (SELECT g.recovery_id FROM recovery_grant g WHERE g.token_hash = $3::bytea AND g.tenant_id = $1))
-   FOR UPDATE
+   FOR NO KEY UPDATE
 `
 
 type LockRecoveryParams struct {

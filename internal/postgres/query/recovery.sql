@@ -13,7 +13,7 @@ SELECT holdfast_now()::timestamptz AS now,
 SELECT 1 FROM recovery r
  WHERE r.tenant_id = @tenant_id
    AND r.id = coalesce(sqlc.narg('id')::text, (SELECT g.recovery_id FROM recovery_grant g WHERE g.token_hash = sqlc.narg('grant_hash')::bytea AND g.tenant_id = @tenant_id))
-   FOR UPDATE;
+   FOR NO KEY UPDATE;
 
 -- name: OpenCounters :exec
 -- What has no row cannot be locked: of two first attempts side by side, one would be lost.

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"text/tabwriter"
+)
+
+// row is one cell: a flow at one degree of concurrency. What is not a rate or a time is per request, a whole recovery
+// counting as one.
+type row struct {
+	Flow       string  `json:"flow"`
+	Clients    int     `json:"clients"`
+	Count      int     `json:"count"` // in the measured span
+	PerSecond  float64 `json:"per_second"`
+	P50        float64 `json:"p50_ms"`
+	P99        float64 `json:"p99_ms"`
+	Trips      float64 `json:"round_trips"`        // SQL round trips of the request's own
+	Foreground float64 `json:"foreground_commits"` // durable ones that the client waited for
+	Background float64 `json:"background_commits"` // durable ones of the jobs that it caused
+	Commits    float64 `json:"commits"`            // of any kind, as pg_stat_database counts
+	Syncs      float64 `json:"wal_syncs"`
+	WAL        float64 `json:"wal_bytes"`
+	Images     float64 `json:"wal_full_page_images"`
+	Inserted   float64 `json:"rows_inserted"`
+	OfFloor    float64 `json:"of_floor,omitempty"`
+}
+
+func rowOf(flow string, clients int, s sample, did reading) row {
+	n := float64(max(s.total, 1))
+	return row{
+		Flow: flow, Clients: clients, Count: len(s.times), PerSecond: s.perSecond(), P50: millis(percentile(s.times, 50)), P99: millis(percentile(s.times, 99)),
+		Commits: float64(did.Commits) / n, Syncs: float64(did.Syncs) / n, WAL: float64(did.WAL) / n, Images: float64(did.Images) / n,
+		Inserted: float64(did.Inserted) / n,
+	}
+}
+
+// stepRow is one kind of request within a flow, per flow.
+type stepRow struct {
+	Flow     string  `json:"flow"`
+	Step     string  `json:"step"`
+	Requests float64 `json:"requests"`
+	Trips    float64 `json:"round_trips"`
+	Durable  float64 `json:"durable_commits"`
+}
+
+type importResult struct {
+	Accounts  int     `json:"accounts"`
+	Seconds   float64 `json:"seconds"`
+	PerSecond float64 `json:"per_second"`
+	PeakMiB   float64 `json:"peak_mib"`
+}
+
+type scaleResult struct {
+	Few     int     `json:"few"`
+	Many    int     `json:"many"`
+	Starts  int     `json:"starts"` // of each
+	FewP50  float64 `json:"few_p50_ms"`
+	FewP99  float64 `json:"few_p99_ms"`
+	ManyP50 float64 `json:"many_p50_ms"`
+	ManyP99 float64 `json:"many_p99_ms"`
+}
+
+type decoyResult struct {
+	Request    string  `json:"request"`
+	Pairs      int     `json:"pairs"`
+	AUC        float64 `json:"auc"`
+	Error      float64 `json:"auc_standard_error"`
+	KnownP50   float64 `json:"known_p50_ms"`
+	UnknownP50 float64 `json:"unknown_p50_ms"`
+}
+
+type idleResult struct {
+	ResidentMiB  float64 `json:"resident_mib"`
+	AnonymousMiB float64 `json:"anonymous_mib"`
+	PeakMiB      float64 `json:"peak_mib"`
+}
+
+// result is all that was measured.
+type result struct {
+	Processors int           `json:"processors"`
+	Rows       []row         `json:"rows"`
+	Steps      []stepRow     `json:"steps"`
+	Import     *importResult `json:"import"`
+	ImportMore *importResult `json:"import_more,omitempty"` // up to the size of the large database
+	Scale      *scaleResult  `json:"scale,omitempty"`
+	Decoys     []decoyResult `json:"decoys,omitempty"`
+	Idle       *idleResult   `json:"idle,omitempty"`
+	Notes      []string      `json:"notes,omitempty"`
+}
+
+func (r *result) add(rows ...row)  { r.Rows = append(r.Rows, rows...) }
+func (r *result) note(text string) { r.Notes = append(r.Notes, text) }
+
+// steps keeps what each kind of request did, per recovery.
+func (r *result) steps(flow string, did map[string]counts) {
+	flows := float64(max(did["start"].Requests, 1))
+	names := []string{"start", "challenge", "answer", "read", "grant", "redeem", ""}
+	for _, name := range names {
+		c := did[name]
+		if name == "" {
+			name = "(background)"
+		}
+		r.Steps = append(r.Steps, stepRow{flow, name, float64(c.Requests) / flows, float64(c.Trips) / flows, float64(c.Durable) / flows})
+	}
+}
+
+// print writes the tables for people, with the goals beside what was reached.
+func (r *result) print(w io.Writer) {
+	p := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
+	r.Processors = runtime.NumCPU()
+	p("\n%d processors, shared by PostgreSQL, the service and the load generator; PostgreSQL with default durability\n", r.Processors)
+	if len(r.Rows) > 0 {
+		r.printRows(w)
+		p("\n  Per request, or per whole recovery. trips: SQL round trips of the requests themselves. commits: durable ones, waited for")
+		p("  by a client (fg) or by jobs (bg); all: every transaction that ended well, those that only read or touch the unlogged table of")
+		p("  the edge limits, and the idle loops' included. syncs: of the log to the disk. floor: goal ≥ 0.5 of the pipelined one.")
+	}
+	if len(r.Steps) > 0 {
+		r.printSteps(w)
+	}
+	p("")
+	for _, i := range []*importResult{r.Import, r.ImportMore} {
+		if i != nil {
+			p("import    %d accounts in %.1f s: %.0f/s (goal ≥ 5000), at most %.0f MiB resident", i.Accounts, i.Seconds, i.PerSecond, i.PeakMiB)
+		}
+	}
+	if s := r.Scale; s != nil {
+		p("scale     start with %d accounts p50 %.2f p99 %.2f ms, with %d p50 %.2f p99 %.2f ms: %.2f and %.2f times (goal ≤ 1.2); %d each, by turns",
+			s.Few, s.FewP50, s.FewP99, s.Many, s.ManyP50, s.ManyP99, ratio(s.ManyP50, s.FewP50), ratio(s.ManyP99, s.FewP99), s.Starts)
+	}
+	for _, d := range r.Decoys {
+		p("decoys    %-9s AUC %.3f ± %.3f (goal 0.47 to 0.53), p50 known %.2f unknown %.2f ms, %d pairs", d.Request, d.AUC, d.Error, d.KnownP50, d.UnknownP50, d.Pairs)
+	}
+	if i := r.Idle; i != nil {
+		p("idle      %.1f MiB resident (goal < 60), %.1f of them anonymous, %.1f at most since its start", i.ResidentMiB, i.AnonymousMiB, i.PeakMiB)
+	}
+	for _, n := range r.Notes {
+		p("note      %s", n)
+	}
+}
+
+func (r *result) printRows(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	_, _ = fmt.Fprintln(t, "flow\tclients\t/s\tp50 ms\tp99 ms\ttrips\tfg\tbg\tall\tsyncs\tWAL bytes\trows\tfloor\t")
+	rows := slices.Clone(r.Rows)
+	order := map[string]int{}
+	for _, x := range rows {
+		if _, ok := order[x.Flow]; !ok {
+			order[x.Flow] = len(order)
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(order[a.Flow], order[b.Flow]) })
+	for _, x := range rows {
+		floor := ""
+		if x.OfFloor > 0 {
+			floor = fmt.Sprintf("%.2f", x.OfFloor)
+		}
+		_, _ = fmt.Fprintf(t, "%s\t%d\t%.1f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.1f\t%.2f\t%.0f\t%.1f\t%s\t\n",
+			x.Flow, x.Clients, x.PerSecond, x.P50, x.P99, x.Trips, x.Foreground, x.Background, x.Commits, x.Syncs, x.WAL, x.Inserted, floor)
+	}
+	_ = t.Flush()
+}
+
+func (r *result) printSteps(w io.Writer) {
+	_, _ = fmt.Fprintln(w)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	_, _ = fmt.Fprintln(t, "one client, per recovery\trequest\tcount\ttrips\tdurable commits\t")
+	for _, s := range r.Steps {
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%.2f\t%.2f\t%.2f\t\n", s.Flow, s.Step, s.Requests, s.Trips, s.Durable)
+	}
+	_ = t.Flush()
+}
+
+// save writes the results as JSON, if a file is named.
+func (r *result) save(name string) error {
+	if name == "" {
+		return nil
+	}
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(name, append(text, '\n'), 0o644) //nolint:gosec // it holds numbers.
+}
+
+func ratio(a, b float64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return a / b
+}

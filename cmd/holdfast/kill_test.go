@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast/holdfast/internal/postgres/pgtest"
+)
+
+const (
+	kills     = 50
+	claimants = 4
+	killAfter = 300 * time.Millisecond // at most, after it listens
+	people    = 600
+)
+
+// The issue, "Bad input and faults": the service is killed at any moment under load. Every request that was answered has its
+// effect, its audit event and its message after a restart; what was not answered can be asked for again with its key.
+func TestKill9_LosesNothingThatWasAnswered(t *testing.T) {
+	t.Parallel()
+	_ = binary(t)
+	database, mail := pgtest.URL(t), startSink(t)
+	environ := append(append(production(t, database), mail.environ(t)...), "HOLDFAST_LISTEN="+freeAddr(t))
+	operate(t, environ, "", "tenant", "create", "acme", "--name", "Acme")
+	app := field(t, operate(t, environ, "", "client", "create", "--tenant", "acme", "--name", "app", "--owner", "Robin", "--scope", "recoveries:start"), "token")
+	operate(t, environ, importLines(people), "account", "import", "--tenant", "acme", "-")
+
+	gate := newGate()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	load := &load{app: app, gate: gate, mail: mail}
+	var wg sync.WaitGroup
+	for i := range claimants {
+		wg.Go(func() { load.run(ctx, i) })
+	}
+	chance := rand.New(rand.NewPCG(9, 9)) //nolint:gosec // the moments of death, the same in every run.
+	for range kills {
+		p := launch(t, environ, serving, "serve")
+		gate.open(p.public)
+		<-time.After(5*time.Millisecond + time.Duration(chance.Int64N(int64(killAfter))))
+		gate.shut()
+		require.NoError(t, p.cmd.Process.Kill())
+		require.Error(t, p.end(t))
+	}
+	p := launch(t, environ, serving, "serve")
+	gate.open(p.public)
+	load.finish()
+	wg.Wait()
+	t.Logf("%d answered, of these %d after a repetition; %d recoveries", len(load.answered), load.repeated, load.count("start"))
+	require.Empty(t, load.strange, "answers that the contract does not foresee here")
+	require.Greater(t, load.count("start"), kills)
+
+	load.checkEffects(t)
+	checkEvents(t, database, load.answered)
+	load.checkMessages(t)
+}
+
+// importLines writes people for an import.
+func importLines(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `{"account_ref":"u%d","population":"consumer","identifiers":[{"type":"email","value":"u%d@example.com"}],`+
+			`"channels":[{"type":"email","address":"u%d@example.com","verified_at":"2025-01-02T03:04:05Z"}],"assurance":{"aal":1},"locale":"en"}`+"\n", i, i, i)
+	}
+	return b.String()
+}
+
+// checkEvents demands an event for every answered request, and for every version of every recovery, and none beside.
+func checkEvents(t *testing.T, database string, answered []answered) {
+	t.Helper()
+	pool, err := pgxpool.New(t.Context(), database)
+	require.NoError(t, err)
+	defer pool.Close()
+	count := func(sql string, args ...any) int {
+		var n int
+		require.NoError(t, pool.QueryRow(t.Context(), sql, args...).Scan(&n))
+		return n
+	}
+	for _, a := range answered {
+		n := count(`SELECT count(*) FROM audit_event WHERE request_id = $1 AND recovery_id = $2 AND action = ANY ($3)`, a.request, a.recovery, a.actions())
+		require.Equal(t, 1, n, "the audit event of %+v", a)
+	}
+	require.Zero(t, count(`SELECT count(*) FROM recovery r WHERE r.version <> (
+		SELECT count(*) FROM audit_event e WHERE e.tenant_id = r.tenant_id AND e.recovery_id = r.id AND e.recovery_version BETWEEN 1 AND r.version)`),
+		"versions without an event")
+	require.Zero(t, count(`SELECT count(*) FROM audit_event e WHERE e.recovery_version IS NOT NULL AND NOT EXISTS (
+		SELECT FROM recovery r WHERE r.tenant_id = e.tenant_id AND r.id = e.recovery_id AND r.version >= e.recovery_version)`),
+		"events without a version")
+}
