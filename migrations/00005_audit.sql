@@ -138,8 +138,11 @@ BEGIN
     IF NOT EXISTS (
         SELECT 1 FROM notice n
          WHERE n.tenant_id = NEW.tenant_id AND n.recovery_id = NEW.id AND n.kind = 'hold_entered' AND n.accepted_at IS NOT NULL
-           AND (NOT independent OR NOT EXISTS (
-               SELECT 1 FROM evidence e WHERE e.tenant_id = n.tenant_id AND e.recovery_id = n.recovery_id AND e.source = n.channel_id))
+           AND (NOT independent OR (
+               NOT EXISTS (SELECT 1 FROM evidence e WHERE e.tenant_id = n.tenant_id AND e.recovery_id = n.recovery_id AND e.source = n.channel_id)
+               -- One that came lately, or is suspect, could be the thief's own.
+               AND EXISTS (SELECT 1 FROM channel c WHERE c.tenant_id = n.tenant_id AND c.id = n.channel_id
+                              AND c.suspect_at IS NULL AND c.since <= NEW.held_at - interval '7 days')))
     ) THEN
         RAISE EXCEPTION 'no notice was accepted' USING ERRCODE = 'check_violation', CONSTRAINT = 'recovery_gate_notice';
     END IF;

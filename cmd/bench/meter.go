@@ -33,7 +33,7 @@ const (
 // read takes a reading. The server's processes report what they counted when they end, at the latest: users lists the pools
 // whose connections are closed for that.
 func read(ctx context.Context, pool *pgxpool.Pool, users ...*pgxpool.Pool) (reading, error) {
-	for _, u := range users {
+	for _, u := range append(users, pool) {
 		u.Reset()
 	}
 	var r reading

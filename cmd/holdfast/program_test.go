@@ -47,7 +47,7 @@ func binary(t *testing.T) string {
 		t.Skip("builds and runs the program, and -short asks for what is quick")
 	}
 	program.once.Do(func() {
-		if program.dir, program.err = os.MkdirTemp("", "holdfast-test-"); program.err != nil {
+		if program.dir, program.err = os.MkdirTemp("", "holdfast-test-"); program.err != nil { //nolint:usetesting // it outlives this test.
 			return
 		}
 		program.path = filepath.Join(program.dir, "holdfast")
@@ -117,7 +117,10 @@ func launch(t *testing.T, environ []string, ready func(p *process, line string) 
 		p.ended <- err
 		close(p.ended)
 	}()
-	t.Cleanup(func() { _ = p.cmd.Process.Kill(); <-p.ended })
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		_ = p.end(t)
+	})
 	select {
 	case <-up:
 	case err := <-p.ended:

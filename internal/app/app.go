@@ -111,7 +111,7 @@ func (a *App) assemble(ctx context.Context, deps Deps) error {
 		return err
 	}
 	a.watch()
-	return a.edge(lim, deps)
+	return a.edge(lim, deps) //nolint:contextcheck // each request brings its own.
 }
 
 // checkClock refuses a shifted clock outside development.

@@ -227,18 +227,24 @@ func decodeChildren(row dbsqlc.LoadRecoveryRow, in *recovery.Loaded) error {
 	var counters []counterJSON
 	var grants []grantJSON
 	var saved []savedJSON
+	var noticesOK []string
 	for _, c := range []struct {
 		raw  []byte
 		into any
 	}{
-		{row.Evidence, &evidence}, {row.Objections, &objections}, {row.Challenges, &challenges}, {row.NoticesOk, &in.Recovery.NoticesOK},
-		{row.Counters, &counters}, {row.Grants, &grants}, {row.Saved, &saved},
+		{row.Evidence, &evidence},
+		{row.Objections, &objections},
+		{row.Challenges, &challenges},
+		{row.NoticesOk, &noticesOK},
+		{row.Counters, &counters},
+		{row.Grants, &grants},
+		{row.Saved, &saved},
 	} {
 		if err := json.Unmarshal(c.raw, c.into); err != nil {
 			return fmt.Errorf("decode %T: %w", c.into, err)
 		}
 	}
-	in.Recovery.NoticesOpen = int(row.NoticesOpen)
+	in.Recovery.NoticesOpen, in.Recovery.NoticesOK = int(row.NoticesOpen), told(noticesOK, in.Account)
 	for _, e := range evidence {
 		in.Recovery.Evidence = append(in.Recovery.Evidence, factor.Evidence{
 			Method: factor.Method(e.Method), Class: factor.Class(e.Class), Source: e.Source, Since: e.SourceSince.Time, At: e.AcceptedAt.Time,
@@ -274,6 +280,23 @@ func decodeChildren(row dbsqlc.LoadRecoveryRow, in *recovery.Loaded) error {
 		in.Saved = &recovery.SavedCode{ID: s.ID, PHC: s.PHC, IssuedAt: s.IssuedAt.Time, Unused: s.UsedAt.IsZero() && s.RevokedAt.IsZero()}
 	}
 	return nil
+}
+
+// told says of the channels that accepted a notice what is known of them.
+func told(channels []string, a *recovery.Account) []recovery.Told {
+	var out []recovery.Told
+	for _, id := range channels {
+		t := recovery.Told{Channel: id, Suspect: true} // one that is not on file speaks for nobody
+		if a != nil {
+			for _, c := range a.Channels {
+				if c.ID == id {
+					t = recovery.Told{Channel: id, Since: c.Since, Suspect: c.Suspect}
+				}
+			}
+		}
+		out = append(out, t)
+	}
+	return out
 }
 
 // text is the string behind a nullable column.

@@ -28,7 +28,7 @@ func TestObjection_ByLinkPausesOnceAndLapses(t *testing.T) {
 	view, err = s.object(c.link(p.mailbox))
 	require.NoError(t, err)
 	require.Equal(t, recovery.ObjectionRecorded, view.Outcome)
-	require.EqualValues(t, 2, get[int](s, `SELECT count(*) FROM notice WHERE kind = 'objection_received'`), "told once, to each address")
+	require.Equal(t, 2, get[int](s, `SELECT count(*) FROM notice WHERE kind = 'objection_received'`), "told once, to each address")
 	_, err = c.grant()
 	requireCode(t, fault.CodeNotReady, err)
 
@@ -79,7 +79,8 @@ func TestObjection_WithEvidenceEndsTheClaim(t *testing.T) {
 			require.NoError(s.t, err)
 		},
 	} {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // they share one clock.
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p := s.person(name, func(p *person) { p.since = 20 * day })
 			c := s.start(p.identifier)
 			bring(c, p)
@@ -219,6 +220,23 @@ func TestHold_WithoutADeliveredNoticeGoesToHumans(t *testing.T) {
 	c.wake()
 	require.Equal(t, recovery.Assisted, c.state())
 	c.audited()
+}
+
+// R-096: an address that somebody put there last week is not the owner's word that she was told.
+func TestHold_IsNotReleasedByANewAddress(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	p := s.person("ada")
+	s.exec(`INSERT INTO channel (tenant_id, id, account_id, kind, address_hash, sealed, since)
+		VALUES ('demo', 'chn_new', $1, 'email', sha256('new'), '', holdfast_now() - interval '3 days')`, p.id)
+	c := s.start(p.identifier)
+	c.hold(p)
+	c.accept("chn_new", p.mailbox)
+	s.advance(4 * day)
+	_, err := c.grant()
+	requireCode(t, fault.CodeNotReady, err)
+	c.wake()
+	require.Equal(t, recovery.Assisted, c.state())
 }
 
 // R-096 under balanced: somebody with one mailbox waits a day, by a deviation that the plan names.

@@ -181,7 +181,7 @@ func TestObject_AgainstRedeem(t *testing.T) {
 		})
 		state := c.state()
 		ended[state]++
-		switch state {
+		switch state { //nolint:exhaustive // nothing else may come of it.
 		case recovery.Vetoed:
 			require.Equal(t, map[fault.Code]int{"": 1, fault.CodeGrantRefused: 1}, out)
 			require.Zero(t, get[int](s, `SELECT count(*) FROM recovery_grant WHERE recovery_id = $1 AND redeemed_at IS NOT NULL`, c.id))

@@ -149,14 +149,14 @@ func (s *scene) now() time.Time { return get[time.Time](s, `SELECT holdfast_now(
 
 // person is an account with everything that this service can prove.
 type person struct {
-	id, ref, identifier   string
-	mailbox, phone, totp  string // ids; empty for what the person does not have
-	seed                  []byte
-	codes                 []secret.String
-	population            string
-	aal                   int
-	since                 time.Duration // how long all of it is on file
-	noPhone, noTOTP, none bool
+	id, ref, identifier  string
+	mailbox, phone, totp string // ids; empty for what the person does not have
+	seed                 []byte
+	codes                []secret.String
+	population           string
+	aal                  int
+	since                time.Duration // how long all of it is on file
+	noPhone, noTOTP      bool
 }
 
 // person registers somebody by SQL: a mailbox, a phone, an authenticator app and three saved codes, all on file for 90 days.

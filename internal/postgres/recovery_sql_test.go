@@ -1,7 +1,6 @@
 package postgres_test
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -36,7 +35,7 @@ func (s *scene) stops(rule string, statements ...string) {
 	s.t.Helper()
 	err := s.byHand(statements...)
 	var pg *pgconn.PgError
-	require.True(s.t, errors.As(err, &pg), "%v stopped by nothing: %v", statements, err)
+	require.ErrorAs(s.t, err, &pg, "%v was stopped by nothing", statements)
 	require.Contains(s.t, []string{pg.ConstraintName, pg.Code}, rule, "%v: %s %s", statements, pg.Message, pg.ConstraintName)
 }
 
@@ -176,6 +175,11 @@ func TestSQL_CannotGrant(t *testing.T) {
 	s.exec(`UPDATE notice SET accepted_at = holdfast_now(), failed_at = NULL WHERE channel_id = $1`, p.mailbox)
 	s.stops("recovery_gate_notice", granted...) // the mailbox was used as evidence
 	s.exec(`UPDATE notice SET accepted_at = holdfast_now(), failed_at = NULL`)
+	s.exec(`UPDATE channel SET suspect_at = now() WHERE id = $1`, p.phone)
+	s.stops("recovery_gate_notice", granted...)
+	s.exec(`UPDATE channel SET suspect_at = NULL, since = holdfast_now() - interval '6 days' WHERE id = $1`, p.phone)
+	s.stops("recovery_gate_notice", granted...)
+	s.exec(`UPDATE channel SET since = holdfast_now() - interval '20 days' WHERE id = $1`, p.phone)
 	s.exec(`INSERT INTO objection (tenant_id, id, recovery_id, channel, strength, at) VALUES ('demo', 'obj_1', $1, 'app', 1, holdfast_now())`, c.id)
 	s.stops("recovery_gate_objection", granted...)
 	s.exec(`UPDATE objection SET resolved_at = holdfast_now()`)

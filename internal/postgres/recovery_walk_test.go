@@ -31,7 +31,7 @@ func TestRecovery_WalksFromStartToClosed(t *testing.T) {
 	view = c.prove(c.challenge(factor.RecoveryCode).ID, p.codes[0])
 	require.Equal(t, recovery.CoolingOff, view.State)
 	require.WithinRange(t, view.NotBefore, before.Add(day), s.now().Add(day))
-	require.EqualValues(t, 2, get[int](s, `SELECT count(*) FROM notice WHERE recovery_id = $1 AND kind = 'hold_entered'`, c.id), "R-094: every address")
+	require.Equal(t, 2, get[int](s, `SELECT count(*) FROM notice WHERE recovery_id = $1 AND kind = 'hold_entered'`, c.id), "R-094: every address")
 	_, err := c.grant()
 	requireCode(t, fault.CodeNotReady, err)
 
@@ -132,9 +132,9 @@ func TestRedeem_ReplacesTheSavedCodeThatWasUsed(t *testing.T) {
 	require.NoError(t, err)
 	out, err := s.redeem(grant.Grant)
 	require.NoError(t, err)
-	require.EqualValues(t, 3, get[int](s, `SELECT count(*) FROM saved_code WHERE account_id = $1 AND used_at IS NULL AND revoked_at IS NULL`, p.id))
-	require.EqualValues(t, 2, get[int](s, `SELECT count(*) FROM notice WHERE recovery_id = $1 AND kind = 'code_replaced'`, c.id))
-	require.EqualValues(t, 1, get[int](s, `SELECT count(*) FROM audit_event WHERE action = 'saved_code.issued' AND recovery_id = $1`, c.id))
+	require.Equal(t, 3, get[int](s, `SELECT count(*) FROM saved_code WHERE account_id = $1 AND used_at IS NULL AND revoked_at IS NULL`, p.id))
+	require.Equal(t, 2, get[int](s, `SELECT count(*) FROM notice WHERE recovery_id = $1 AND kind = 'code_replaced'`, c.id))
+	require.Equal(t, 1, get[int](s, `SELECT count(*) FROM audit_event WHERE action = 'saved_code.issued' AND recovery_id = $1`, c.id))
 
 	again := s.start(p.identifier)
 	ch := again.challenge(factor.RecoveryCode)
@@ -157,7 +157,7 @@ func TestAnswer_CommitsWhatItRefuses(t *testing.T) {
 	require.Equal(t, 1, get[int](s, `SELECT attempts FROM challenge WHERE id = $1`, ch.ID))
 	require.Equal(t, 1, get[int](s, `SELECT consecutive FROM attempt_counter WHERE subject = $1 AND kind = 'email'`, p.id))
 	require.Equal(t, "failure", get[string](s, `SELECT outcome FROM audit_event WHERE recovery_id = $1 AND action = 'recovery.proof.rejected'`, c.id))
-	require.EqualValues(t, 3, get[int](s, `SELECT version FROM recovery WHERE id = $1`, c.id))
+	require.Equal(t, 3, get[int](s, `SELECT version FROM recovery WHERE id = $1`, c.id))
 	c.prove(ch.ID, secret.NewString(goodCode))
 	require.Equal(t, 0, get[int](s, `SELECT consecutive FROM attempt_counter WHERE subject = $1 AND kind = 'email'`, p.id), "R-083")
 }

@@ -233,7 +233,7 @@ func TestClaim_GrowsNoStrongerByWaiting(t *testing.T) {
 func TestReady_EndsWithTheRecoverysLife(t *testing.T) {
 	t.Parallel()
 	x := after(recoverytest.Assisted(), 27*day, recoverytest.Approval())
-	x.NoticesOK = []string{recoverytest.Phone}
+	x.NoticesOK = recoverytest.Told(recoverytest.Phone)
 	x = after(x, 29*day+time.Hour, recoverytest.Timed())
 	require.Equal(t, recovery.Ready, x.State)
 	require.Equal(t, recoverytest.T0().Add(recovery.LiveFor), x.ReadyUntil)

@@ -162,7 +162,7 @@ var holdCases = map[string]applied{
 		want: recovery.Assisted, action: audit.RecoveryAssisted,
 	},
 	"only the mailbox that was used took the notice": {
-		given: given(recoverytest.CoolingOff(), func(x *r) { x.NoticesOK = []string{recoverytest.Mailbox} }), when: recoverytest.Timed(), at: day,
+		given: given(recoverytest.CoolingOff(), func(x *r) { x.NoticesOK = recoverytest.Told(recoverytest.Mailbox) }), when: recoverytest.Timed(), at: day,
 		want: recovery.Assisted, action: audit.RecoveryAssisted,
 	},
 	"a notice is still on its way": {
@@ -174,7 +174,7 @@ var holdCases = map[string]applied{
 		want: recovery.Assisted, action: audit.RecoveryAssisted,
 	},
 	"a named deviation takes any address": {
-		given: given(recoverytest.CoolingOff(), func(x *r) { x.NoticesOK, x.Plan.IndependentNotice = []string{recoverytest.Mailbox}, false }),
+		given: given(recoverytest.CoolingOff(), func(x *r) { x.NoticesOK, x.Plan.IndependentNotice = recoverytest.Told(recoverytest.Mailbox), false }),
 		when:  recoverytest.Timed(func(p *policy.Plan) { p.IndependentNotice = false }), at: day,
 		want: recovery.Ready, action: audit.RecoveryReady, notices: told(recovery.NoticeReady),
 	},

@@ -205,7 +205,8 @@ func TestView_BeforeAProofDependsOnNothingOfTheAccount(t *testing.T) {
 	t.Parallel()
 	s := NewService(Config{Offered: []factor.Method{factor.Email, factor.SMS, factor.TOTP, factor.RecoveryCode}})
 	accounts := []*Account{
-		nil, {},
+		nil,
+		{},
 		{ID: "acc_1", AAL: 1, Channels: []Channel{{ID: "chn_1", Kind: factor.Email, Since: start()}}},
 		{ID: "acc_2", AAL: 3, TOTP: []TOTPFactor{{ID: "fct_1"}}, SavedLeft: 10, Disabled: []string{"email"}},
 	}
@@ -221,7 +222,7 @@ func TestView_BeforeAProofDependsOnNothingOfTheAccount(t *testing.T) {
 			}
 			require.Equal(t, want, s.view(r, a, start()))
 		}
-		require.Equal(t, s.Offered, want.Methods)
+		require.Len(t, want.Methods, len(s.Offered))
 		require.Empty(t, want.Satisfied)
 		require.True(t, want.NotBefore.IsZero())
 	}

@@ -29,7 +29,14 @@ func TestGate_IsJudgedAtEveryDoor(t *testing.T) {
 				x.Objections = []recovery.Objection{{ID: "obj_1", Channel: "app", Strength: factor.E0, Open: true}}
 			},
 			"nobody took the notice":       func(x *recovery.Recovery) { x.NoticesOK, x.NoticesOpen = nil, 1 },
-			"only the evidence's own took": func(x *recovery.Recovery) { x.NoticesOK, x.NoticesOpen = []string{recoverytest.Mailbox}, 1 },
+			"only the evidence's own took": func(x *recovery.Recovery) { x.NoticesOK, x.NoticesOpen = recoverytest.Told(recoverytest.Mailbox), 1 },
+			"only a new address took": func(x *recovery.Recovery) {
+				x.NoticesOK, x.NoticesOpen = []recovery.Told{{Channel: recoverytest.Phone, Since: recoverytest.T0().Add(-6 * day)}}, 1
+			},
+			"only a suspect address took": func(x *recovery.Recovery) {
+				x.NoticesOK, x.NoticesOpen = recoverytest.Told(recoverytest.Phone), 1
+				x.NoticesOK[0].Suspect = true
+			},
 			"the evidence is gone":         func(x *recovery.Recovery) { x.Evidence = nil },
 			"half of the evidence is gone": func(x *recovery.Recovery) { x.Evidence = x.Evidence[:1] },
 			"the evidence became suspect": func(x *recovery.Recovery) {
@@ -100,7 +107,7 @@ func TestScenario_AMailboxThiefDelaysAndDoesNotStop(t *testing.T) {
 	x := recoverytest.Contested(factor.E0)
 	x = after(x, 10*time.Hour, proof(factor.SMS, recoverytest.Phone, 40*day, 10*time.Hour))
 	require.Equal(t, recovery.CoolingOff, x.State)
-	x.NoticesOK = []string{"chn_other"}
+	x.NoticesOK = recoverytest.Told("chn_other")
 	step, err := x.Apply(link(), recoverytest.T0().Add(11*time.Hour)) // S3
 	require.NoError(t, err)
 	require.Error(t, step.Refusal())

@@ -67,6 +67,7 @@ func (s *Service) ObjectFromApp(ctx context.Context, cmd AppObjectCommand) ([]Ob
 		view, shown, err := s.object(ctx, objecting{
 			tenant: cmd.Tenant, recovery: id, channel: appChannel, base: factor.E1, method: cmd.Method, code: cmd.Code,
 			by: audit.Actor{Kind: audit.ActorOwner, ID: cmd.Client}, requestID: cmd.RequestID, proven: proven,
+			key: cmd.Key.Part(id),
 		})
 		if shown != nil {
 			proven = shown

@@ -49,6 +49,13 @@ type Objection struct {
 	Open     bool
 }
 
+// Told is a channel that accepted the notice of the hold.
+type Told struct {
+	Channel string
+	Since   time.Time // since when it is on file
+	Suspect bool
+}
+
 // Recovery is one claim to an account: the aggregate. It is a value; Apply gives the next one.
 type Recovery struct {
 	ID        string
@@ -71,9 +78,9 @@ type Recovery struct {
 	Objections    []Objection
 	PausedTotal   time.Duration
 	ContestedAt   time.Time
-	NoticesOK     []string // channels that accepted the notice of the hold
-	NoticesOpen   int      // notices of the hold still being delivered
-	GrantID       string   // the outstanding or redeemed grant
+	NoticesOK     []Told // channels that accepted the notice of the hold
+	NoticesOpen   int    // notices of the hold still being delivered
+	GrantID       string // the outstanding or redeemed grant
 	GrantExpires  time.Time
 	GrantRedeemed bool
 
@@ -175,10 +182,16 @@ func (r Recovery) usedAsEvidence(source string) bool {
 // noticeAccepted is the guard of: an address outside the evidence accepted the notice, or the policy
 // named the requirement it deviates from, and then any address at all did.
 func (r Recovery) noticeAccepted() bool {
-	for _, ch := range r.NoticesOK {
-		if !r.Plan.IndependentNotice || !r.usedAsEvidence(ch) {
+	for _, told := range r.NoticesOK {
+		if !r.Plan.IndependentNotice || r.independent(told) {
 			return true
 		}
 	}
 	return false
+}
+
+// independent reports whether the channel can speak for the owner: it was not used for the claim, nobody suspects it, and it
+// was on file for a week when the hold began. One that came lately could be the thief's own (package policy judges alike).
+func (r Recovery) independent(c Told) bool {
+	return !r.usedAsEvidence(c.Channel) && !c.Suspect && !c.Since.IsZero() && r.HeldAt.Sub(c.Since) >= factor.AgedFactor
 }

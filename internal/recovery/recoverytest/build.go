@@ -118,7 +118,7 @@ func Verifying() recovery.Recovery {
 // CoolingOff is held since T0: the mailbox and a saved code were shown, 40 and 20 days old. The phone took the notice.
 func CoolingOff() recovery.Recovery {
 	r := Play(Verifying(), T0(), Accepted(factor.Email, Mailbox, 20*day, T0()), Accepted(factor.RecoveryCode, "svc_1", 20*day, T0()))
-	r.NoticesOK = []string{Mailbox, Phone}
+	r.NoticesOK = Told(Mailbox, Phone)
 	return r
 }
 
@@ -153,6 +153,15 @@ func Assisted() recovery.Recovery {
 
 // Denied is Assisted that the humans refused.
 func Denied() recovery.Recovery { return Play(Assisted(), T0(), recovery.Event{Kind: recovery.Deny}) }
+
+// Told lists channels that took the notice, all of them on file for a month.
+func Told(channels ...string) []recovery.Told {
+	var out []recovery.Told
+	for _, c := range channels {
+		out = append(out, recovery.Told{Channel: c, Since: T0().Add(-30 * day)})
+	}
+	return out
+}
 
 // In is a recovery in any state, for what must hold of a state whatever led to it.
 func In(s recovery.State) recovery.Recovery {
