@@ -35,6 +35,16 @@ func (l *lab) starts(ctx context.Context) error {
 	l.main.owner.Pool().Exec(ctx, "select pg_stat_statements_reset()")
 	defer func() {
 		rows, err := l.main.owner.Pool().Query(ctx, "select calls, round(total_exec_time::numeric/calls,4)::float8, round(total_plan_time::numeric/greatest(plans,1),4)::float8, plans, toplevel, left(regexp_replace(query,'\\s+',' ','g'),110) from pg_stat_statements where calls>500 and not query like '%floor_%' order by total_exec_time desc limit 25")
+		for _, q := range []string{
+			"SELECT r.tenant_id, r.id FROM recovery r WHERE r.wake_at <= holdfast_now() ORDER BY r.wake_at LIMIT 100",
+			"SELECT r.tenant_id, r.id FROM recovery r WHERE r.wake_at <= (SELECT holdfast_now()) ORDER BY r.wake_at LIMIT 100",
+			"SELECT i.key FROM idempotency i WHERE i.expires_at < holdfast_now() LIMIT 1000",
+			"SELECT i.key FROM idempotency i WHERE i.expires_at < (SELECT holdfast_now()) LIMIT 1000",
+		} {
+			println(q)
+			rows, _ := l.main.owner.Pool().Query(ctx, "EXPLAIN ANALYZE "+q)
+			for rows.Next() { v, _ := rows.Values(); println("    ", v[0].(string)) }
+		}
 		println(fmt.Sprint(err))
 		for rows.Next() { v, _ := rows.Values(); println(fmt.Sprint(v)) }
 	}()

@@ -191,6 +191,7 @@ func TestStrangers_LearnNothingOfARecovery(t *testing.T) {
 	theirs := s.Start(t, apptest.Claimant{Identifier: apptest.Email(ada)})
 	otherApp, _ := s.Client(t, "other", credential.RecoveriesStart)
 	otherIdentity, _ := s.Client(t, "other", credential.AccountsRead, credential.AccountsWrite, credential.GrantsRedeem, credential.ObjectionsWrite)
+	settle(t, s)
 	before := s.Rows(t)
 
 	calls := []apptest.Request{
