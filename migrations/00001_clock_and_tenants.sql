@@ -3,15 +3,19 @@
 -- The one clock. Everything that decides whether something is due reads holdfast_now() inside its transaction (ADR 0005).
 -- clock_shift is empty in production, and the service refuses to start there when it is not; development and tests move
 -- time by it, and all timers with it.
+--
+-- It moves while a statement runs: where many rows are compared with it, write (SELECT holdfast_now()), which is one moment
+-- and lets an index be used. It is PL/pgSQL, here and below, because that keeps its plan from call to call.
 CREATE TABLE clock_shift (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     by       interval NOT NULL
 );
 
 -- +goose StatementBegin
-CREATE FUNCTION holdfast_now() RETURNS timestamptz LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
-    SELECT clock_timestamp() + coalesce((SELECT by FROM clock_shift), interval '0')
-$$;
+CREATE FUNCTION holdfast_now() RETURNS timestamptz LANGUAGE plpgsql VOLATILE PARALLEL SAFE AS $$
+BEGIN
+    RETURN clock_timestamp() + coalesce((SELECT by FROM clock_shift), interval '0');
+END $$;
 -- +goose StatementEnd
 
 CREATE TABLE tenant (

@@ -19,7 +19,7 @@ INSERT INTO recovery_edge VALUES
     ('initiated', 'expired'), ('verifying', 'expired'), ('assisted', 'expired'), ('cooling_off', 'expired'),
     ('cooling_off', 'cooling_off'), ('cooling_off', 'ready'), ('contested', 'expired'), ('ready', 'expired'),
     ('granted', 'ready'), ('granted', 'expired'), ('completed', 'closed'),
-    ('initiated', 'vetoed'), ('verifying', 'vetoed'), ('assisted', 'vetoed'), ('cooling_off', 'vetoed'),
+    ('verifying', 'vetoed'), ('assisted', 'vetoed'), ('ready', 'cooling_off'), ('cooling_off', 'vetoed'),
     ('cooling_off', 'contested'), ('ready', 'vetoed'), ('ready', 'ready'), ('ready', 'contested'),
     ('granted', 'vetoed'), ('granted', 'granted'), ('granted', 'contested'), ('contested', 'vetoed'),
     ('completed', 'reversed'), ('completed', 'completed'), ('ready', 'granted'), ('granted', 'completed'),

@@ -2,8 +2,9 @@
 
 -- What a decision needs to know of an account, in one value: one round trip instead of five.
 -- +goose StatementBegin
-CREATE FUNCTION account_snapshot(in_tenant text, in_account text) RETURNS jsonb LANGUAGE sql STABLE AS $$
-    SELECT jsonb_build_object(
+CREATE FUNCTION account_snapshot(in_tenant text, in_account text) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT jsonb_build_object(
         'id', a.id, 'population', a.population, 'aal', a.aal, 'ial', a.ial, 'locale', a.locale,
         'data_key', a.data_key, 'ref_sealed', a.ref_sealed, 'erased', a.erased_at IS NOT NULL,
         'channels', coalesce((
@@ -18,22 +19,26 @@ CREATE FUNCTION account_snapshot(in_tenant text, in_account text) RETURNS jsonb 
         'disabled', coalesce((
             SELECT jsonb_agg(k.kind) FROM attempt_counter k
              WHERE k.tenant_id = a.tenant_id AND k.subject = a.id AND k.disabled_at IS NOT NULL), '[]'))
-      FROM account a WHERE a.tenant_id = in_tenant AND a.id = in_account
-$$;
+      FROM account a WHERE a.tenant_id = in_tenant AND a.id = in_account);
+END $$;
 -- +goose StatementEnd
 
--- What happened to a subject before: a real account or the pseudonym of an unknown identifier, alike.
+-- What happened to a subject before: a real account or the pseudonym of an unknown identifier, alike. Of earlier recoveries
+-- only those count that were proven: else any stranger could raise the risk of an owner's recovery by starting others (R-106).
 -- +goose StatementBegin
-CREATE FUNCTION subject_history(in_tenant text, in_subject text, in_recovery text) RETURNS jsonb LANGUAGE sql STABLE AS $$
-    SELECT jsonb_build_object(
-        'recoveries', (SELECT count(*) FROM (
-            SELECT 1 FROM recovery r WHERE r.tenant_id = in_tenant AND r.subject = in_subject AND r.id <> in_recovery
-               AND r.created_at > now() - interval '30 days' LIMIT 1000) bounded),
-        'failures', coalesce((SELECT sum(cardinality(k.recent)) FROM attempt_counter k
-             WHERE k.tenant_id = in_tenant AND k.subject = in_subject AND k.kind NOT LIKE 'send:%'), 0),
-        'objected', EXISTS (SELECT 1 FROM recovery r JOIN objection o ON o.tenant_id = r.tenant_id AND o.recovery_id = r.id
-             WHERE r.tenant_id = in_tenant AND r.subject = in_subject AND r.id <> in_recovery AND r.created_at > now() - interval '30 days'))
-$$;
+CREATE FUNCTION subject_history(in_tenant text, in_subject text, in_recovery text) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    present timestamptz := holdfast_now();
+BEGIN
+    RETURN (SELECT jsonb_build_object(
+        'recoveries', count(*) FILTER (WHERE r.held_at IS NOT NULL),
+        'objected', coalesce(bool_or(EXISTS (SELECT 1 FROM objection o WHERE o.tenant_id = in_tenant AND o.recovery_id = r.id)) FILTER (WHERE r.held_at IS NOT NULL), false),
+        'failures', (SELECT count(*) FROM attempt_counter k, unnest(k.recent) t
+                      WHERE k.tenant_id = in_tenant AND k.subject = in_subject AND k.kind NOT LIKE 'send:%' AND t > present - interval '24 hours'))
+      FROM (SELECT x.id, x.held_at FROM recovery x
+             WHERE x.tenant_id = in_tenant AND x.subject = in_subject AND x.id <> in_recovery AND x.created_at > present - interval '30 days'
+             ORDER BY x.created_at DESC LIMIT 1000) r);
+END $$;
 -- +goose StatementEnd
 
 GRANT EXECUTE ON FUNCTION account_snapshot(text, text), subject_history(text, text, text), holdfast_now() TO holdfast_service;

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	mrand "math/rand/v2"
 	"slices"
 	"time"
 )
@@ -17,7 +16,7 @@ func (l *lab) decoys(ctx context.Context) error {
 	known, unknown := map[string][]time.Duration{}, map[string][]time.Duration{}
 	for i := range l.pairs + l.pairs/10 {
 		pair := []bool{true, false}
-		if mrand.IntN(2) == 0 { //nolint:gosec // the order of a measurement.
+		if draw(2) == 0 {
 			slices.Reverse(pair)
 		}
 		for _, isKnown := range pair {

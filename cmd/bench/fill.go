@@ -20,12 +20,6 @@ func (l *lab) fill(ctx context.Context) error {
 	if err := l.age(ctx, l.large, l.importLarge); err != nil {
 		return err
 	}
-	if f := os.Getenv("EXP_SQL"); f != "" {
-		text, _ := os.ReadFile(f)
-		if _, err := l.large.owner.Pool().Exec(ctx, string(text)); err != nil {
-			return err
-		}
-	}
 	if err := l.issueCodes(ctx, l.large); err != nil {
 		return fmt.Errorf("issue saved codes: %w", err)
 	}

@@ -30,9 +30,7 @@ func (l *lab) flows(ctx context.Context) error {
 				return err
 			}
 			l.result.add(r)
-			if n == 1 {
-				l.result.steps(flow.name, steps)
-			}
+			l.result.steps(flow.name, n, steps)
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -40,7 +41,7 @@ type lab struct {
 const stopWithin = 30 * time.Second
 
 func newLab(ctx context.Context, o options, progress io.Writer) (l *lab, err error) {
-	l = &lab{options: o, progress: progress, began: time.Now(), result: &result{}}
+	l = &lab{options: o, progress: progress, began: time.Now(), result: &result{Processors: runtime.NumCPU(), LoadBefore: load()}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, l.close(ctx))
@@ -73,7 +74,7 @@ func (l *lab) startServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cfg := pgembed.Config{Durable: true, CacheDir: cache, ExtraSettings: map[string]string{"shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.track": "all", "pg_stat_statements.track_planning": "on"}}
+	cfg := pgembed.Config{Durable: true, CacheDir: cache}
 	l.pgBin, err = pgembed.Find(ctx, cfg)
 	if errors.Is(err, pgembed.ErrNotFound) {
 		l.pgBin, err = pgembed.Fetch(ctx, cache, l.sayf)
@@ -104,7 +105,7 @@ func (l *lab) close(ctx context.Context) error {
 		err = errors.Join(err, l.pg.Stop(ctx))
 	}
 	if l.dir != "" {
-		err = errors.Join(err, os.RemoveAll(l.dir))
+		err = errors.Join(err, os.RemoveAll(l.dir)) //nolint:gosec // made by this run.
 	}
 	return err
 }

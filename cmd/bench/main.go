@@ -70,7 +70,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	f.IntVar(&o.pairs, "pairs", 2000, "starts, and then challenges, of known and of unknown identifiers each, for the timing comparison")
 	f.StringVar(&o.only, "only", "", "measure only these, separated by commas: "+strings.Join(parts(), ", "))
 	f.StringVar(&o.jsonFile, "json", "", "also write the results to this file")
-	f.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of the starts to this file")
+	f.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of service and load generator while they are measured to this file")
 	f.Usage = func() {
 		_, _ = fmt.Fprintln(out, "usage: bench [flags]\n\nMeasures Holdfast beside a pgbench floor, on a PostgreSQL that it starts itself and removes again.")
 		f.PrintDefaults()
@@ -102,38 +102,46 @@ func bench(ctx context.Context, o options, out, progress io.Writer) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, l.close(ctx)) }()
+	if err := l.fill(ctx); err != nil {
+		return fmt.Errorf("fill: %w", err)
+	}
+	if err := l.profiled(ctx, l.measure); err != nil {
+		return err
+	}
+	l.result.LoadAfter = load()
+	l.result.print(out)
+	return l.result.save(o.jsonFile)
+}
+
+// measure runs the parts, each on what the ones before left.
+func (l *lab) measure(ctx context.Context) error {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context) error
-	}{
-		{"", l.fill}, {"idle", l.idle}, {"start", l.profiled(l.starts)}, {"flow", l.flows}, {"scale", l.scale}, {"decoy", l.decoys},
-	} {
-		if part.name != "" && !o.wants(part.name) {
+	}{{"idle", l.idle}, {"start", l.starts}, {"flow", l.flows}, {"scale", l.scale}, {"decoy", l.decoys}} {
+		if !l.wants(part.name) {
 			continue
 		}
 		if err := part.run(ctx); err != nil {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
 	}
-	l.result.print(out)
-	return l.result.save(o.jsonFile)
+	return nil
 }
 
 // profiled writes a CPU profile of what runs, if one is asked for.
-func (l *lab) profiled(fn func(context.Context) error) func(context.Context) error {
+func (l *lab) profiled(ctx context.Context, fn func(context.Context) error) error {
 	if l.profile == "" {
-		return fn
+		return fn(ctx)
 	}
-	return func(ctx context.Context) error {
-		f, err := os.Create(l.profile)
-		if err != nil {
-			return err
-		}
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return errors.Join(err, f.Close())
-		}
-		err = fn(ctx)
-		pprof.StopCPUProfile()
+	f, err := os.Create(l.profile) //nolint:gosec // the caller's own choice.
+	if err != nil {
+		return err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
 		return errors.Join(err, f.Close())
 	}
+	err = fn(ctx)
+	pprof.StopCPUProfile()
+	return errors.Join(err, f.Close())
 }

@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"fmt"
 	"io"
-	mrand "math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -79,7 +79,14 @@ func (l *lab) employee() (int, error) {
 }
 
 // asked gives any account of the second half of a database with so many accounts.
-func asked(accounts int) int { return accounts/2 + mrand.IntN(accounts/2) } //nolint:gosec // whose turn it is.
+func asked(accounts int) int { return accounts/2 + draw(accounts/2) }
+
+// draw gives a number from 0 to below n.
+func draw(n int) int {
+	var b [8]byte
+	_, _ = rand.Read(b[:])                                // never fails (crypto/rand)
+	return int(binary.BigEndian.Uint64(b[:]) % uint64(n)) //nolint:gosec // n is positive.
+}
 
 // savedCodes are saved codes of the odd accounts. One body was hashed once, at the real cost, for all of them: each code has
 // a prefix of its own, and checking it costs what it always costs.

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"slices"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -28,7 +28,8 @@ type row struct {
 	WAL        float64 `json:"wal_bytes"`
 	Images     float64 `json:"wal_full_page_images"`
 	Inserted   float64 `json:"rows_inserted"`
-	OfFloor    float64 `json:"of_floor,omitempty"`
+	OfFloor    float64 `json:"of_floor,omitempty"`    // of the pipelined floor's rate
+	OfStepwise float64 `json:"of_stepwise,omitempty"` // of the stepwise floor's rate
 }
 
 func rowOf(flow string, clients int, s sample, did reading) row {
@@ -43,8 +44,10 @@ func rowOf(flow string, clients int, s sample, did reading) row {
 // stepRow is one kind of request within a flow, per flow.
 type stepRow struct {
 	Flow     string  `json:"flow"`
+	Clients  int     `json:"clients"`
 	Step     string  `json:"step"`
 	Requests float64 `json:"requests"`
+	Mean     float64 `json:"mean_ms"` // of a request, in the server
 	Trips    float64 `json:"round_trips"`
 	Durable  float64 `json:"durable_commits"`
 }
@@ -84,6 +87,8 @@ type idleResult struct {
 // result is all that was measured.
 type result struct {
 	Processors int           `json:"processors"`
+	LoadBefore string        `json:"load_before"` // of one, five and fifteen minutes: above nothing, others were at work
+	LoadAfter  string        `json:"load_after"`
 	Rows       []row         `json:"rows"`
 	Steps      []stepRow     `json:"steps"`
 	Import     *importResult `json:"import"`
@@ -98,7 +103,7 @@ func (r *result) add(rows ...row)  { r.Rows = append(r.Rows, rows...) }
 func (r *result) note(text string) { r.Notes = append(r.Notes, text) }
 
 // steps keeps what each kind of request did, per recovery.
-func (r *result) steps(flow string, did map[string]counts) {
+func (r *result) steps(flow string, clients int, did map[string]counts) {
 	flows := float64(max(did["start"].Requests, 1))
 	names := []string{"start", "challenge", "answer", "read", "grant", "redeem", ""}
 	for _, name := range names {
@@ -106,20 +111,23 @@ func (r *result) steps(flow string, did map[string]counts) {
 		if name == "" {
 			name = "(background)"
 		}
-		r.Steps = append(r.Steps, stepRow{flow, name, float64(c.Requests) / flows, float64(c.Trips) / flows, float64(c.Durable) / flows})
+		r.Steps = append(r.Steps, stepRow{
+			Flow: flow, Clients: clients, Step: name, Requests: float64(c.Requests) / flows, Mean: ratio(float64(c.Nanos)/1e6, float64(c.Requests)),
+			Trips: float64(c.Trips) / flows, Durable: float64(c.Durable) / flows,
+		})
 	}
 }
 
 // print writes the tables for people, with the goals beside what was reached.
 func (r *result) print(w io.Writer) {
 	p := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
-	r.Processors = runtime.NumCPU()
-	p("\n%d processors, shared by PostgreSQL, the service and the load generator; PostgreSQL with default durability\n", r.Processors)
+	p("\n%d processors, shared by PostgreSQL, the service and the load generator; PostgreSQL with default durability", r.Processors)
+	p("load of the machine before: %s, after: %s\n", r.LoadBefore, r.LoadAfter)
 	if len(r.Rows) > 0 {
 		r.printRows(w)
 		p("\n  Per request, or per whole recovery. trips: SQL round trips of the requests themselves. commits: durable ones, waited for")
 		p("  by a client (fg) or by jobs (bg); all: every transaction that ended well, those that only read or touch the unlogged table of")
-		p("  the edge limits, and the idle loops' included. syncs: of the log to the disk. floor: goal ≥ 0.5 of the pipelined one.")
+		p("  the edge limits, and the idle loops' included. syncs: of the log to the disk. of floor: of the pipelined and of the stepwise one; goal ≥ 0.5.")
 	}
 	if len(r.Steps) > 0 {
 		r.printSteps(w)
@@ -147,7 +155,7 @@ func (r *result) print(w io.Writer) {
 
 func (r *result) printRows(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintln(t, "flow\tclients\t/s\tp50 ms\tp99 ms\ttrips\tfg\tbg\tall\tsyncs\tWAL bytes\trows\tfloor\t")
+	_, _ = fmt.Fprintln(t, "flow\tclients\t/s\tp50 ms\tp99 ms\ttrips\tfg\tbg\tall\tsyncs\tWAL bytes\trows\tof floor\t")
 	rows := slices.Clone(r.Rows)
 	order := map[string]int{}
 	for _, x := range rows {
@@ -159,7 +167,7 @@ func (r *result) printRows(w io.Writer) {
 	for _, x := range rows {
 		floor := ""
 		if x.OfFloor > 0 {
-			floor = fmt.Sprintf("%.2f", x.OfFloor)
+			floor = fmt.Sprintf("%.2f/%.2f", x.OfFloor, x.OfStepwise)
 		}
 		_, _ = fmt.Fprintf(t, "%s\t%d\t%.1f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.1f\t%.2f\t%.0f\t%.1f\t%s\t\n",
 			x.Flow, x.Clients, x.PerSecond, x.P50, x.P99, x.Trips, x.Foreground, x.Background, x.Commits, x.Syncs, x.WAL, x.Inserted, floor)
@@ -170,9 +178,9 @@ func (r *result) printRows(w io.Writer) {
 func (r *result) printSteps(w io.Writer) {
 	_, _ = fmt.Fprintln(w)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintln(t, "one client, per recovery\trequest\tcount\ttrips\tdurable commits\t")
+	_, _ = fmt.Fprintln(t, "of a whole recovery\tclients\trequest\tcount\tmean ms\ttrips\tdurable commits\t")
 	for _, s := range r.Steps {
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%.2f\t%.2f\t%.2f\t\n", s.Flow, s.Step, s.Requests, s.Trips, s.Durable)
+		_, _ = fmt.Fprintf(t, "%s\t%d\t%s\t%.2f\t%.2f\t%.2f\t%.2f\t\n", s.Flow, s.Clients, s.Step, s.Requests, s.Mean, s.Trips, s.Durable)
 	}
 	_ = t.Flush()
 }
@@ -187,6 +195,16 @@ func (r *result) save(name string) error {
 		return err
 	}
 	return os.WriteFile(name, append(text, '\n'), 0o644) //nolint:gosec // it holds numbers.
+}
+
+// load gives the machine's load averages, where the system tells them.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	fields := strings.Fields(string(text))
+	if err != nil || len(fields) < 3 {
+		return "unknown"
+	}
+	return strings.Join(fields[:3], " ")
 }
 
 func ratio(a, b float64) float64 {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-"fmt"
 	"math"
 	"slices"
 	"time"
@@ -31,23 +30,6 @@ func (l *lab) starts(ctx context.Context) error {
 	} else {
 		defer f.close()
 	}
-	l.main.owner.Pool().Exec(ctx, "create extension pg_stat_statements")
-	l.main.owner.Pool().Exec(ctx, "select pg_stat_statements_reset()")
-	defer func() {
-		rows, err := l.main.owner.Pool().Query(ctx, "select calls, round(total_exec_time::numeric/calls,4)::float8, round(total_plan_time::numeric/greatest(plans,1),4)::float8, plans, toplevel, left(regexp_replace(query,'\\s+',' ','g'),110) from pg_stat_statements where calls>500 and not query like '%floor_%' order by total_exec_time desc limit 25")
-		for _, q := range []string{
-			"SELECT r.tenant_id, r.id FROM recovery r WHERE r.wake_at <= holdfast_now() ORDER BY r.wake_at LIMIT 100",
-			"SELECT r.tenant_id, r.id FROM recovery r WHERE r.wake_at <= (SELECT holdfast_now()) ORDER BY r.wake_at LIMIT 100",
-			"SELECT i.key FROM idempotency i WHERE i.expires_at < holdfast_now() LIMIT 1000",
-			"SELECT i.key FROM idempotency i WHERE i.expires_at < (SELECT holdfast_now()) LIMIT 1000",
-		} {
-			println(q)
-			rows, _ := l.main.owner.Pool().Query(ctx, "EXPLAIN ANALYZE "+q)
-			for rows.Next() { v, _ := rows.Values(); println("    ", v[0].(string)) }
-		}
-		println(fmt.Sprint(err))
-		for rows.Next() { v, _ := rows.Values(); println(fmt.Sprint(v)) }
-	}()
 	for _, n := range clients() {
 		l.sayf("starts and floor, %d clients", n)
 		r, _, err := l.main.cell(ctx, "start", n, l.span(), start)
@@ -62,7 +44,7 @@ func (l *lab) starts(ctx context.Context) error {
 			if floors, err = f.both(ctx, n, l.span()); err != nil {
 				return err
 			}
-			r.OfFloor = r.PerSecond / floors[0].PerSecond
+			r.OfFloor, r.OfStepwise = ratio(r.PerSecond, floors[0].PerSecond), ratio(r.PerSecond, floors[1].PerSecond)
 		}
 		l.result.add(r)
 		l.result.add(floors...)
@@ -70,7 +52,7 @@ func (l *lab) starts(ctx context.Context) error {
 	return nil
 }
 
-// both runs the floor both ways; the pipelined one is the floor.
+// both runs the floor both ways, the pipelined one first.
 func (f *floor) both(ctx context.Context, clients int, span time.Duration) ([]row, error) {
 	pipelined, err := f.cell(ctx, true, clients, span)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -16,17 +17,18 @@ type tally struct {
 	requests atomic.Int64
 	trips    atomic.Int64 // messages to PostgreSQL that were waited for
 	durable  atomic.Int64 // transactions that wrote and committed, so that they waited for the disk
+	nanos    atomic.Int64 // from a request's arrival to its answer, summed up
 }
 
 // counts is a tally at one moment.
-type counts struct{ Requests, Trips, Durable int64 }
+type counts struct{ Requests, Trips, Durable, Nanos int64 }
 
 func (t *tally) counts() counts {
-	return counts{t.requests.Load(), t.trips.Load(), t.durable.Load()}
+	return counts{t.requests.Load(), t.trips.Load(), t.durable.Load(), t.nanos.Load()}
 }
 
 func (c counts) minus(d counts) counts {
-	return counts{c.Requests - d.Requests, c.Trips - d.Trips, c.Durable - d.Durable}
+	return counts{c.Requests - d.Requests, c.Trips - d.Trips, c.Durable - d.Durable, c.Nanos - d.Nanos}
 }
 
 // tracer hears of every statement of the service and books it on the request that its context carries (the foreground), or
@@ -68,7 +70,9 @@ func (t *tracer) middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := t.step(stepOf(r))
 		s.requests.Add(1)
+		begun := time.Now()
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tallyKey{}, s)))
+		s.nanos.Add(int64(time.Since(begun)))
 	})
 }
 

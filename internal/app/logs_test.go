@@ -32,7 +32,7 @@ func TestNoSecret_IsLoggedOrQueued(t *testing.T) {
 	other := s.Start(t, apptest.Claimant{Identifier: apptest.Email(ada)})
 	other.Answer(t, other.Ask(t, client.MethodRecoveryCode).ID, codes[0])
 	link := s.Mail.Link(t, adaPhone, notify.HoldEntered, 1)
-	s.Mail.Before(nil)
+	settle(t, s)
 	s.Advance(t, 200*time.Hour)
 	c.Await(t, client.StateReady)
 	grant := c.Grant(t)

@@ -46,8 +46,8 @@ type Config struct {
 
 // The times of a job. A worker that died is noticed after rescueAfter; then another one does the work again.
 const (
-	jobTimeout   = 30 * time.Second
-	rescueAfter  = time.Minute
+	jobTimeout   = 15 * time.Second
+	rescueAfter  = 20 * time.Second
 	fetchAtMost  = 20 * time.Millisecond
 	keepDone     = time.Hour
 	softStop     = 10 * time.Second
@@ -64,7 +64,8 @@ func New(cfg Config) (*Client, error) {
 	river.AddWorker(workers, &noticeWorker{worker: worker{cfg.Dispatcher, cfg.Clock, cfg.Metrics}})
 	client, err := river.NewClient(riverpgxv5.New(cfg.Pool), &river.Config{
 		Schema: cfg.Schema, Workers: workers, Logger: slog.New(warnings{cfg.Log.Handler()}), PollOnly: true, FetchCooldown: fetchAtMost, FetchPollInterval: cfg.Poll,
-		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, CompletedJobRetentionPeriod: keepDone,
+		// Reindexing is the schema owner's business; the service's role owns nothing.
+		ReindexerSchedule: never{}, JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, CompletedJobRetentionPeriod: keepDone,
 		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: cfg.Workers}},
 	})
 	if err != nil {
@@ -72,6 +73,12 @@ func New(cfg Config) (*Client, error) {
 	}
 	return &Client{river: client}, nil
 }
+
+// never is a schedule that does not come.
+type never struct{}
+
+// Next implements river.PeriodicSchedule.
+func (never) Next(now time.Time) time.Time { return now.AddDate(100, 0, 0) }
 
 // warnings keeps River's own remarks to those that somebody should read.
 type warnings struct{ slog.Handler }

@@ -222,7 +222,7 @@ func (a *assessment) assist(plan *Plan, rule, text string) {
 		plan.Deviations = united(applied, plan.Deviations)
 	}
 	plan.Assisted = true
-	plan.IndependentNotice = false
+	plan.IndependentNotice = a.independentAddress()
 	plan.Approvals = max(plan.Approvals, minApprovals)
 }
 

@@ -64,7 +64,7 @@ func TestFromYAML_RefusesWhatIsBelowTheFloorUnlessNamed(t *testing.T) {
 		"a new channel for less":               {"{present: 60, unknown: 5}", "{present: 50, unknown: 5}", "R-089", "signals.channel_changed_recently.present"},
 		"another device for free":              {"{absent: 30, unknown: 30}", "{absent: 0, unknown: 30}", "R-089", "signals.known_device.absent"},
 		"device and network for less":          {"network_change:            {present: 30,", "network_change:            {present: 20,", "R-089", "signals.network_change.present"},
-		"an unknown network may weigh nothing": {"{present: 30, unknown: 10}", "{present: 30}", "", ""},
+		"an unknown network may weigh nothing": {"{present: 30, unknown: 4}", "{present: 30}", "", ""},
 		"an unknown source may weigh nothing":  {"{present: 40, unknown: 4}", "{present: 40}", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/factor"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/idempotency"
 	"github.com/holdfast/holdfast/internal/postgres/dbsqlc"
@@ -105,13 +106,13 @@ func (s *Recoveries) load(ctx context.Context, on dbsqlc.DBTX, q recovery.Query)
 }
 
 // SavedCode implements recovery.Store.
-func (s *Recoveries) SavedCode(ctx context.Context, tenant, id, prefix string) (string, error) {
-	phc, err := s.db.q.FindSavedCode(ctx, s.db.pool, dbsqlc.FindSavedCodeParams{TenantID: tenant, Prefix: prefix, RecoveryID: id})
+func (s *Recoveries) SavedCode(ctx context.Context, tenant, id, challenge, prefix string) (recovery.SavedLookup, error) {
+	row, err := s.db.q.FindSavedCode(ctx, s.db.pool, dbsqlc.FindSavedCodeParams{TenantID: tenant, Prefix: prefix, RecoveryID: id, ChallengeID: challenge})
 	err = translate(err, "find saved code")
 	if fault.CodeOf(err) == fault.CodeNotFound {
-		return "", nil
+		return recovery.SavedLookup{}, nil
 	}
-	return phc, err
+	return recovery.SavedLookup{PHC: row.Phc, ClaimantHash: row.ClaimantHash, Method: factor.Method(row.Method), Resting: row.Resting}, err
 }
 
 // ObjectionTarget implements recovery.Store.
@@ -128,8 +129,8 @@ func (s *Recoveries) ObjectionTarget(ctx context.Context, tokenHash []byte) (rec
 }
 
 // OpenRecoveries implements recovery.Store.
-func (s *Recoveries) OpenRecoveries(ctx context.Context, tenant string, refHashes [][]byte) ([]string, error) {
-	ids, err := s.db.q.FindOpenRecoveries(ctx, s.db.pool, dbsqlc.FindOpenRecoveriesParams{TenantID: tenant, RefHashes: refHashes})
+func (s *Recoveries) OpenRecoveries(ctx context.Context, tenant, id string, refHashes [][]byte) ([]string, error) {
+	ids, err := s.db.q.FindOpenRecoveries(ctx, s.db.pool, dbsqlc.FindOpenRecoveriesParams{TenantID: tenant, ID: optional(id), RefHashes: refHashes})
 	return ids, translate(err, "find open recoveries")
 }
 

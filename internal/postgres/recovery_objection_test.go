@@ -70,8 +70,7 @@ func TestObjection_WithEvidenceEndsTheClaim(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	for name, bring := range map[string]func(c *claim, p *person){
-		"verifying": func(c *claim, _ *person) { c.proveByCode(factor.Email) },
-		"held":      func(c *claim, p *person) { c.young(p) },
+		"held": func(c *claim, p *person) { c.young(p) },
 		"contested": func(c *claim, p *person) {
 			c.young(p)
 			c.accept(p.phone)
@@ -111,12 +110,15 @@ func TestObjection_FromTheAppConcernsAllOpenClaims(t *testing.T) {
 	p := s.person("ada", func(p *person) { p.since = 20 * day })
 	held := s.start(p.identifier)
 	held.young(p)
-	newer, newest := s.start(p.identifier), s.start(p.identifier)
-	newer.challenge(factor.TOTP)
+	newer, unproven := s.start(p.identifier), s.start(p.identifier)
+	newer.proveByCode(factor.Email)
+	require.Equal(t, recovery.CoolingOff, newer.prove(newer.challenge(factor.RecoveryCode).ID, p.codes[1]).State)
+	unproven.challenge(factor.TOTP)
 	views, err := s.objectFromApp(p, factor.TOTP, s.code(p))
 	require.NoError(t, err)
-	require.Len(t, views, 3)
-	for _, c := range []*claim{held, newer, newest} {
+	require.Len(t, views, 2)
+	require.Equal(t, recovery.Verifying, unproven.state(), "I8: what a decoy could be is not objected to")
+	for _, c := range []*claim{held, newer} {
 		require.Equal(t, recovery.Vetoed, c.state())
 		c.audited()
 	}

@@ -189,8 +189,9 @@ func TestGuesses_OverManyRecoveriesStayWithinTheLimits(t *testing.T) {
 					s.mint(c.id, ch.ID, goodCode)
 				}
 				for range 3 {
-					_, err := c.answer(get[string](s, `SELECT coalesce((SELECT id FROM challenge WHERE recovery_id = $1 AND method = $2), '')`, c.id, string(m)), secret.NewString("00000000"))
-					if fault.CodeOf(err) == fault.CodeProofRefused {
+					before := s.failures(who.id, m)
+					_, _ = c.answer(get[string](s, `SELECT coalesce((SELECT id FROM challenge WHERE recovery_id = $1 AND method = $2), '')`, c.id, string(m)), secret.NewString("00000000"))
+					if s.failures(who.id, m) > before { // a refusal without a judgement looks the same from outside
 						guesses[m] = append(guesses[m], s.now())
 					}
 				}
@@ -201,8 +202,14 @@ func TestGuesses_OverManyRecoveriesStayWithinTheLimits(t *testing.T) {
 				require.False(rt, i >= 10 && at[i].Sub(at[i-10]) < time.Hour-time.Second, "%s: more than ten within an hour", m)
 				require.False(rt, i >= 3 && at[i].Sub(at[i-3]) < 29*time.Second, "%s: no wait after three", m)
 			}
-			require.Equal(rt, min(len(at), 100), get[int](s, `SELECT consecutive FROM attempt_counter WHERE subject = $1 AND kind = $2`, who.id, string(m)),
-				"%s: a guess was not counted", m)
+			require.Equal(rt, len(at), get[int](s, `SELECT count(*) FROM audit_event a JOIN recovery r ON r.id = a.recovery_id
+				WHERE r.subject = $1 AND a.action = 'recovery.proof.rejected' AND a.details->>'method' = $2`, who.id, string(m)), "%s: a judgement was not counted", m)
 		}
 	})
+}
+
+// failures is how many failures in a row a method of a subject has.
+func (s *scene) failures(subject string, m factor.Method) int {
+	s.t.Helper()
+	return get[int](s, `SELECT coalesce((SELECT consecutive FROM attempt_counter WHERE subject = $1 AND kind = $2), 0)`, subject, string(m))
 }

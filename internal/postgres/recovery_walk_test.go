@@ -112,7 +112,7 @@ func TestRecovery_WalksByAuthenticatorApp(t *testing.T) {
 	require.Equal(t, recovery.Verifying, view.State, "an authenticator alone is no recovery")
 	require.Equal(t, recovery.CoolingOff, c.proveByCode(factor.SMS).State)
 	c.accept(p.mailbox)
-	s.advance(day + time.Minute)
+	s.advance(3*day + time.Minute) // an unknown device and a SIM that nobody asked about
 	grant, err := c.grant()
 	require.NoError(t, err)
 	out, err := s.redeem(grant.Grant)

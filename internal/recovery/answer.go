@@ -22,7 +22,10 @@ type verdict struct {
 // Answer checks one proof. A wrong proof is counted and committed before it is refused (ADR 0003). Wrong, used, expired,
 // unknown and decoy share CodeProofRefused; an answer that comes during a wait is CodeThrottled and is not looked at.
 func (s *Service) Answer(ctx context.Context, cmd AnswerCommand) (View, error) {
-	gathered, err := s.gather(ctx, cmd.Tenant, cmd.ID, cmd.Code)
+	claimant := secret.HashToken(secret.PurposeClaimant, cmd.Claimant)
+	gathered, err := s.gather(ctx, cmd.Tenant, cmd.ID, cmd.Challenge, cmd.Code, func(l SavedLookup) bool {
+		return l.Method == factor.RecoveryCode && secret.Equal(claimant[:], l.ClaimantHash)
+	})
 	if err != nil {
 		return View{}, fault.Wrap(err, "answer")
 	}
@@ -60,22 +63,26 @@ type gathered struct {
 	matches bool
 }
 
-// gather looks whether a code has the form of a saved code, and if so does its argon2 work: once, whether the code
-// exists or not. Other codes cost nothing here.
-func (s *Service) gather(ctx context.Context, tenant, recovery string, code secret.String) (gathered, error) {
+// gather does the argon2 work of a saved code: once, whether the code exists or not, and only for whom it is owed to.
+// owed is judged on what is stored: the token, the method, the rest after failures. For any other answer it costs nothing;
+// that one is judged like a wrong one.
+func (s *Service) gather(ctx context.Context, tenant, recovery, challenge string, code secret.String, owed func(SavedLookup) bool) (gathered, error) {
 	prefix, body, err := s.SavedCodes.Parse(code)
 	if err != nil {
-		return gathered{}, nil //nolint:nilerr // another kind of code, or a mistyped one: judged like a wrong one.
+		return gathered{}, nil //nolint:nilerr // another kind of code, or a mistyped one.
 	}
-	phc, err := s.Store.SavedCode(ctx, tenant, recovery, prefix)
+	found, err := s.Store.SavedCode(ctx, tenant, recovery, challenge, prefix)
 	if err != nil {
 		return gathered{}, err
 	}
-	ok, err := s.SavedCodes.Verify(ctx, phc, body)
+	if found.Resting || !owed(found) {
+		return gathered{prefix: prefix}, nil
+	}
+	ok, err := s.SavedCodes.Verify(ctx, found.PHC, body)
 	if err != nil {
 		return gathered{}, err
 	}
-	return gathered{prefix: prefix, phc: phc, matches: ok}, nil
+	return gathered{prefix: prefix, phc: found.PHC, matches: ok}, nil
 }
 
 // failureKinds names the failure counters of every method on offer.
@@ -96,7 +103,7 @@ func (s *Service) answer(cmd AnswerCommand, in Loaded, g gathered) (Change, View
 	kind := failureKind(ch.Method)
 	counter := in.Counters[kind]
 	if may, wait := counter.mayFail(in.Now); !may {
-		return Change{}, View{}, fault.Of(fault.CodeThrottled).After(wait)
+		return Change{}, View{}, resting(in.Recovery, ch, wait)
 	}
 	v := s.judge(cmd.Code, in, ch, g)
 	change := in.change(claimant(cmd.Caller), in.Recovery.Network, cmd.RequestID)
@@ -110,7 +117,7 @@ func (s *Service) answer(cmd AnswerCommand, in Loaded, g gathered) (Change, View
 		ch.Attempts = min(ch.Attempts+1, attemptsPerCode)
 		counter = counter.fail(in.Now)
 		if !counter.DisabledAt.IsZero() {
-			change.Events = append(change.Events, disabled(in.Recovery, ch.Method, in.Now))
+			s.disable(&change, in, ch.Method)
 		}
 	}
 	change.Counters = map[string]Counter{kind: counter}
@@ -119,11 +126,24 @@ func (s *Service) answer(cmd AnswerCommand, in Loaded, g gathered) (Change, View
 		return Change{}, View{}, err
 	}
 	change.Steps = []Step{step}
-	change.Notices = s.notices(step, in.Account, in.Now)
+	change.Notices = append(change.Notices, s.notices(step, in.Account, in.Now)...)
 	if step.Event == Due { // past the deadline: nothing was proven
 		change.Assessment, change.TOTP, change.SavedUse, change.Counters, change.Challenge = nil, nil, "", nil, nil
 	}
 	return change, s.view(step.Next, in.Account, in.Now), nil
+}
+
+// seenToRest is from how many failures of its own a challenge shows that its method rests.
+const seenToRest = 3
+
+// resting is the answer to a proof that comes while the method rests: neither judged nor counted. Before the first proof
+// the wait shows only where this very challenge brought it about; else two names of one account, which share its counters,
+// could be told from two unknown ones.
+func resting(r Recovery, ch Challenge, wait time.Duration) error {
+	if r.Proven() || ch.Attempts >= seenToRest {
+		return fault.Of(fault.CodeThrottled).After(wait)
+	}
+	return fault.Of(fault.CodeProofRefused)
 }
 
 // accepted makes the event of an accepted proof, with the policy's word on the facts as they are now.
@@ -224,10 +244,13 @@ func (s *Service) evidence(m factor.Method, source string, since time.Time, susp
 	return &factor.Evidence{Method: m, Class: class, Source: source, Since: since, At: now, Suspect: suspect}
 }
 
-// disabled is the event of a method that had too many failures in a row. The account itself is untouched.
-func disabled(r Recovery, m factor.Method, now time.Time) audit.Event {
-	return audit.Event{
-		Tenant: r.Tenant, At: now, Actor: audit.Actor{Kind: audit.ActorSystem, ID: "limits"}, Action: audit.MethodDisabled,
+// disable writes down that a method had too many failures in a row, and tells the owner everywhere. The
+// account itself is untouched.
+func (s *Service) disable(change *Change, in Loaded, m factor.Method) {
+	r := in.Recovery
+	change.Events = append(change.Events, audit.Event{
+		Tenant: r.Tenant, At: in.Now, Actor: audit.Actor{Kind: audit.ActorSystem, ID: "limits"}, Action: audit.MethodDisabled,
 		Subject: r.Subject, Recovery: r.ID, Outcome: audit.Success, Details: map[string]any{"method": string(m)},
-	}
+	})
+	change.Notices = append(change.Notices, s.notices(Step{Next: r, Notices: []NoticeKind{NoticeMethodDisabled}}, in.Account, in.Now)...)
 }

@@ -45,17 +45,18 @@ func after(in r, at time.Duration, events ...e) r {
 
 //nolint:gochecknoglobals // a table.
 var objectionCases = map[string]applied{
-	"evidence stops what has just begun":  vetoed(recoverytest.Initiated(), 0),
-	"evidence stops who is proving":       vetoed(recoverytest.Verifying(), 0),
-	"evidence stops what humans look at":  vetoed(recoverytest.Assisted(), 0),
-	"evidence stops the hold":             vetoed(recoverytest.CoolingOff(), time.Hour), // S2
-	"evidence stops what is ready":        vetoed(recoverytest.Ready(), day),
-	"evidence stops a grant that is out":  vetoed(recoverytest.Granted(), day),
-	"evidence stops a contest":            vetoed(recoverytest.Contested(factor.E0), day),
-	"a link pauses the hold":              paused(recoverytest.CoolingOff(), time.Hour), // S1, I3
-	"a link pauses what is ready":         paused(recoverytest.Ready(), day),
-	"a link voids a grant that is out":    paused(recoverytest.Granted(), day),
-	"a link is nothing before the notice": {given: recoverytest.Verifying(), when: link(), illegal: fault.CodeNotAllowedInState},
+	// I8: no decoy is ever objected to, so nothing is before its first proofs suffice.
+	"nobody objects to what has just begun": {given: recoverytest.Initiated(), when: vetoed(recoverytest.Initiated(), 0).when, illegal: fault.CodeNotAllowedInState},
+	"nobody objects to who is proving":      {given: recoverytest.Verifying(), when: vetoed(recoverytest.Verifying(), 0).when, illegal: fault.CodeNotAllowedInState},
+	"evidence stops what humans look at":    vetoed(recoverytest.Assisted(), 0),
+	"evidence stops the hold":               vetoed(recoverytest.CoolingOff(), time.Hour), // S2
+	"evidence stops what is ready":          vetoed(recoverytest.Ready(), day),
+	"evidence stops a grant that is out":    vetoed(recoverytest.Granted(), day),
+	"evidence stops a contest":              vetoed(recoverytest.Contested(factor.E0), day),
+	"a link pauses the hold":                paused(recoverytest.CoolingOff(), time.Hour), // S1, I3
+	"a link pauses what is ready":           paused(recoverytest.Ready(), day),
+	"a link voids a grant that is out":      paused(recoverytest.Granted(), day),
+	"a link is nothing before the notice":   {given: recoverytest.Verifying(), when: link(), illegal: fault.CodeNotAllowedInState},
 
 	"a second pause from one channel": { // S3
 		given: spent(recoverytest.CoolingOff()), when: link(), at: time.Hour,

@@ -58,6 +58,10 @@ func (s *Service) timed(steps []Step, in Loaded) Change {
 	change := in.change(audit.Actor{Kind: audit.ActorSystem, ID: "timer"}, "", "", steps...)
 	for _, step := range steps {
 		change.Notices = append(change.Notices, s.notices(step, in.Account, in.Now)...)
+		if step.Decision != nil { // each decision keeps its facts, so that it can be replayed
+			r := step.Next
+			change.Assessment = &Assessment{Facts: facts(in.Now, r.Reason, in.Account, in.History, in.Signals, r.Evidence), Decision: *step.Decision}
+		}
 	}
 	return change
 }

@@ -48,6 +48,14 @@ var (
 		s.Next.NotBefore = later(r.NotBefore, r.HeldAt.Add(s.Next.Plan.Hold))
 		s.detail("tier", s.Next.Tier.String())
 	}}
+	holdAgain = effect{"hold again, longer", func(s *Step, r Recovery, ev Event, _ time.Time) {
+		s.Next = ratcheted(s.Next, ev)
+		s.Next.NotBefore = later(r.NotBefore, r.HeldAt.Add(s.Next.Plan.Hold))
+		s.Next.ReadyUntil = time.Time{}
+		s.Next.ExpiresAt = r.CreatedAt.Add(LiveFor)
+		s.detail("tier", s.Next.Tier.String())
+		s.refusal = fault.Of(fault.CodeNotReady)
+	}}
 	release = effect{"open the window", func(s *Step, r Recovery, _ Event, now time.Time) {
 		s.Next.ReadyUntil = earlier(now.Add(r.Plan.ReadyFor), r.CreatedAt.Add(LiveFor))
 		s.Next.ExpiresAt = s.Next.ReadyUntil

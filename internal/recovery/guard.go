@@ -59,6 +59,11 @@ var (
 	holdOverRiskHigher = guard{"hold over, risk rose", func(r Recovery, ev Event, now time.Time) bool {
 		return holdOver(r, now) && ev.Decision != nil && stricter(r, ev, now)
 	}}
+	// riskRose: between the hold's end and the grant the policy came to demand more. The claimant waits again; a grant refused
+	// until the window closes would let anybody who raises the risk keep the owner out.
+	riskRose = guard{"risk rose", func(r Recovery, ev Event, now time.Time) bool {
+		return ev.Decision != nil && stricter(r, ev, now)
+	}}
 	releasable = guard{"hold over, notice accepted, no objection, risk not higher", func(r Recovery, ev Event, now time.Time) bool {
 		return holdOver(r, now) && gate(r, ev, now)
 	}}
@@ -95,6 +100,11 @@ var (
 	strongerInEvidence = guard{"objection E2 or more, claim below E3", func(r Recovery, ev Event, _ time.Time) bool {
 		return ev.Objection != nil && ev.Objection.Strength >= factor.E2 && r.claim() < factor.E3 &&
 			(r.State != Contested || ev.Objection.Strength > r.claim())
+	}}
+
+	// provenStronger: before a first proof a claim could be a decoy's, which is never vetoed (I8).
+	provenStronger = guard{"proven, objection E2 or more, claim below E3", func(r Recovery, ev Event, now time.Time) bool {
+		return r.Proven() && strongerInEvidence.holds(r, ev, now)
 	}}
 
 	inProbation      = guard{"within probation", func(r Recovery, _ Event, now time.Time) bool { return now.Before(r.ProbationUntil) }}

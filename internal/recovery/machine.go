@@ -67,8 +67,7 @@ var machine = []rule{
 	{Granted, Due, grantLapsed, Expired, end, audit.RecoveryExpired},
 	{Completed, Due, probationOver, Closed, end, audit.RecoveryProbationEnded},
 
-	{Initiated, Object, strongerInEvidence, Vetoed, veto, audit.RecoveryVetoed},
-	{Verifying, Object, strongerInEvidence, Vetoed, veto, audit.RecoveryVetoed},
+	{Verifying, Object, provenStronger, Vetoed, veto, audit.RecoveryVetoed},
 	{Assisted, Object, strongerInEvidence, Vetoed, veto, audit.RecoveryVetoed},
 	{Assisted, Object, heard, Assisted, heardAlready, audit.RecoveryObjected},
 	{Assisted, Object, always, Assisted, noteObjection, audit.RecoveryObjected},
@@ -96,6 +95,7 @@ var machine = []rule{
 	{Completed, Reclaim, inProbation, Completed, noteReversal, audit.ReversalRequested},
 
 	{Ready, ClaimGrant, finalGate, Granted, issueGrant, audit.GrantIssued},
+	{Ready, ClaimGrant, riskRose, CoolingOff, holdAgain, audit.CoolingOffExtended},
 	{Granted, RedeemGrant, redeemable, Completed, complete, audit.RecoveryCompleted},
 
 	{Initiated, Cancel, always, Cancelled, end, audit.RecoveryCancelled},

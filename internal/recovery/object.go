@@ -54,16 +54,13 @@ func (s *Service) Object(ctx context.Context, cmd ObjectCommand) (ObjectionView,
 //
 // Faults: CodeNotFound when there is nothing to object to; those of Object.
 func (s *Service) ObjectFromApp(ctx context.Context, cmd AppObjectCommand) ([]ObjectionView, error) {
-	ids, err := s.Store.OpenRecoveries(ctx, cmd.Tenant, s.Vault.RefHashes(cmd.Tenant, cmd.AccountRef))
+	ids, err := s.Store.OpenRecoveries(ctx, cmd.Tenant, cmd.Recovery, s.Vault.RefHashes(cmd.Tenant, cmd.AccountRef))
 	if err != nil {
 		return nil, fault.Wrap(err, "object from app")
 	}
 	var views []ObjectionView
 	var proven *factor.Evidence
 	for _, id := range ids {
-		if cmd.Recovery != "" && cmd.Recovery != id {
-			continue
-		}
 		view, shown, err := s.object(ctx, objecting{
 			tenant: cmd.Tenant, recovery: id, channel: appChannel, base: factor.E1, method: cmd.Method, code: cmd.Code,
 			by: audit.Actor{Kind: audit.ActorOwner, ID: cmd.Client}, requestID: cmd.RequestID, proven: proven,
@@ -92,7 +89,7 @@ func (s *Service) object(ctx context.Context, o objecting) (ObjectionView, *fact
 	var err error
 	q := Query{Tenant: o.tenant, ID: o.recovery, Key: o.key}
 	if o.method != "" && o.proven == nil {
-		if g, err = s.gather(ctx, o.tenant, o.recovery, o.code); err != nil {
+		if g, err = s.gather(ctx, o.tenant, o.recovery, "", o.code, func(SavedLookup) bool { return o.method == factor.RecoveryCode }); err != nil {
 			return ObjectionView{}, nil, fault.Wrap(err, "object")
 		}
 		q.SavedPrefix, q.Counters = g.prefix, []string{failureKind(o.method)}
@@ -145,7 +142,7 @@ func (s *Service) objected(o objecting, in Loaded, g gathered, out *sealed[Objec
 		return Change{}, nil, err
 	}
 	change.Steps = []Step{step}
-	change.Notices = s.notices(step, in.Account, in.Now)
+	change.Notices = append(change.Notices, s.notices(step, in.Account, in.Now)...)
 	out.Value = objectionView(step)
 	if step.Event == Due { // past the deadline: it ended by itself, and nothing was used up
 		out.refuse(fault.Of(fault.CodeObjectionRefused))
@@ -196,7 +193,7 @@ func (s *Service) prove(o objecting, in Loaded, g gathered, change *Change) (*fa
 			Outcome: audit.Failure, Reason: v.why, Details: map[string]any{"method": string(o.method)},
 		}}
 		if !counter.DisabledAt.IsZero() {
-			change.Events = append(change.Events, disabled(in.Recovery, o.method, in.Now))
+			s.disable(change, in, o.method)
 		}
 		return nil, nil //nolint:nilnil // refused, and written down.
 	}

@@ -27,12 +27,15 @@ type Store interface {
 	Changing(ctx context.Context, q Query, fn func(tx Tx, in Loaded) error) error
 	// Reading loads a recovery without a lock.
 	Reading(ctx context.Context, q Query) (Loaded, error)
-	// SavedCode finds the hash of an unused saved code of the recovery's account by its public prefix; "" when there is none.
-	SavedCode(ctx context.Context, tenant, recovery, prefix string) (phc string, err error)
+	// SavedCode finds the hash of an unused saved code of the recovery's account by its public prefix, and what tells whether
+	// the costly check of it is owed to this caller. A recovery that does not exist is the zero SavedLookup.
+	SavedCode(ctx context.Context, tenant, recovery, challenge, prefix string) (SavedLookup, error)
 	// ObjectionTarget finds what an objection link is about, or fault.CodeObjectionRefused.
 	ObjectionTarget(ctx context.Context, tokenHash []byte) (ObjectionTarget, error)
-	// OpenRecoveries lists the recoveries of an account that an objection could concern, newest first, at most 50.
-	OpenRecoveries(ctx context.Context, tenant string, refHashes [][]byte) ([]string, error)
+	// OpenRecoveries lists the recoveries of an account that an objection could concern, or the one of that id: those in their
+	// hold or beyond first, then the newest, at most 50. What nobody has proven anything in is not among them, so that
+	// starting many shields none.
+	OpenRecoveries(ctx context.Context, tenant, id string, refHashes [][]byte) ([]string, error)
 	// Due lists recoveries whose time to be looked at has come, at most atMost of them.
 	Due(ctx context.Context, atMost int) ([]DueRecovery, error)
 }
@@ -119,6 +122,14 @@ type TOTPFactor struct {
 	Since    time.Time
 	Suspect  bool
 	LastStep int64
+}
+
+// SavedLookup is what is known before a saved code is checked.
+type SavedLookup struct {
+	PHC          string // empty when there is no such code
+	ClaimantHash []byte
+	Method       factor.Method // of the challenge
+	Resting      bool          // saved codes of this subject rest after failures
 }
 
 // SavedCode is a saved code found by its prefix.
@@ -214,7 +225,8 @@ type NewGrant struct {
 // Limits is the edge's second wall (design.md, section 7): judged before any account is looked up, alike for known and
 // unknown. Each gives fault.CodeThrottled, or CodeUnavailable when its store is down: it fails closed.
 type Limits interface {
-	// AllowStart judges a start by its source, its identifier and its device, all of which must pass.
+	// AllowStart judges a start by its source, its identifier and the tenant's own budget, all of which must pass. The
+	// device is known to it and not limited yet.
 	AllowStart(ctx context.Context, tenant string, source netip.Addr, identifier []byte, device []byte) error
 }
 

@@ -113,9 +113,6 @@ func startSignals(cmd StartCommand) StartSignals {
 	if cmd.User.KnownDevice != nil {
 		sig.KnownDevice = present(*cmd.User.KnownDevice)
 	}
-	if cmd.User.Addr.IsValid() {
-		sig.Network = policy.Absent
-	}
 	return sig
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/holdfast/holdfast/internal/audit"
 	"github.com/holdfast/holdfast/internal/factor"
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/policy"
 )
 
 // NoticeKind names a message to the owner about a recovery.
@@ -23,7 +24,8 @@ const (
 	NoticeVetoed    NoticeKind = "recovery_vetoed"
 	NoticeReversed  NoticeKind = "recovery_reversed"
 
-	NoticeCodeReplaced NoticeKind = "code_replaced" // a used saved code has a successor
+	NoticeMethodDisabled NoticeKind = "method_disabled" // too many wrong answers by one method
+	NoticeCodeReplaced   NoticeKind = "code_replaced"   // a used saved code has a successor
 )
 
 // Step is what follows from one event: the next recovery and all that is to be written with it. Only Apply makes one;
@@ -35,7 +37,8 @@ type Step struct { //nolint:recvcheck // Apply fills it through a pointer; for e
 	Reason   string
 	At       time.Time
 	Next     Recovery
-	Details  map[string]any // for the audit event: identifiers, enumerations, numbers and times
+	Decision *policy.Decision // the policy's word on the facts of this moment, where the event carried one
+	Details  map[string]any   // for the audit event: identifiers, enumerations, numbers and times
 
 	NewEvidence       *factor.Evidence
 	NewObjection      *Objection
@@ -50,7 +53,7 @@ func newStep(r Recovery, line rule, ev Event, now time.Time) Step {
 	next := r
 	next.State = line.To
 	return Step{
-		From: r.State, To: line.To, Event: ev.Kind, Action: line.Action, Reason: ev.Reason, At: now, Next: next,
+		From: r.State, To: line.To, Event: ev.Kind, Action: line.Action, Reason: ev.Reason, At: now, Next: next, Decision: ev.Decision,
 		Details: map[string]any{},
 	}
 }

@@ -328,7 +328,7 @@ func (q *Queries) TenantExists(ctx context.Context, db DBTX, id string) (TenantE
 
 const touchCredentials = `-- name: TouchCredentials :exec
 UPDATE client_credential SET last_used_at = holdfast_now()
- WHERE public_id = ANY ($1::text[]) AND (last_used_at IS NULL OR last_used_at < holdfast_now() - interval '1 minute')
+ WHERE public_id = ANY ($1::text[]) AND (last_used_at IS NULL OR last_used_at < (SELECT holdfast_now()) - interval '1 minute')
 `
 
 func (q *Queries) TouchCredentials(ctx context.Context, db DBTX, publicIds []string) error {

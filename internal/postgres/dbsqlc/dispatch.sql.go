@@ -218,7 +218,7 @@ const unheardChannels = `-- name: UnheardChannels :many
 SELECT c.id FROM channel c
  WHERE c.tenant_id = $1 AND c.account_id = $2 AND c.removed_at IS NULL
    AND NOT EXISTS (SELECT 1 FROM notice n WHERE n.tenant_id = c.tenant_id AND n.channel_id = c.id AND n.kind = 'recovery_started'
-                      AND n.created_at > holdfast_now() - interval '24 hours')
+                      AND n.created_at > (SELECT holdfast_now()) - interval '24 hours')
  ORDER BY c.id LIMIT 20
 `
 

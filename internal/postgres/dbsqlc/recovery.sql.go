@@ -71,7 +71,7 @@ func (q *Queries) AdvanceRecovery(ctx context.Context, db DBTX, arg AdvanceRecov
 }
 
 const dueRecoveries = `-- name: DueRecoveries :many
-SELECT r.tenant_id, r.id FROM recovery r WHERE r.wake_at <= holdfast_now() ORDER BY r.wake_at LIMIT $1::int
+SELECT r.tenant_id, r.id FROM recovery r WHERE r.wake_at <= (SELECT holdfast_now()) ORDER BY r.wake_at LIMIT $1::int
 `
 
 type DueRecoveriesRow struct {
@@ -79,6 +79,7 @@ type DueRecoveriesRow struct {
 	ID       string
 }
 
+// The clock is read once, in a sub-select: by itself it is volatile, no index serves it, and it is read for every open recovery.
 func (q *Queries) DueRecoveries(ctx context.Context, db DBTX, atMost int32) ([]DueRecoveriesRow, error) {
 	rows, err := db.Query(ctx, dueRecoveries, atMost)
 	if err != nil {
@@ -120,18 +121,21 @@ const findOpenRecoveries = `-- name: FindOpenRecoveries :many
 SELECT r.id FROM recovery r
   JOIN account a ON a.tenant_id = r.tenant_id AND a.id = r.account_id
  WHERE r.tenant_id = $1 AND a.ref_hash = ANY ($2::bytea[]) AND r.subject = a.id
-   AND (r.state IN ('initiated', 'verifying', 'assisted', 'cooling_off', 'contested', 'ready', 'granted', 'completed')
-        OR (r.state IN ('vetoed', 'reversed') AND r.changed_at > holdfast_now() - interval '24 hours')) -- for a retry's stored answer
- ORDER BY r.created_at DESC LIMIT 50
+   AND ($3::text IS NULL OR r.id = $3)
+   AND (r.state IN ('assisted', 'cooling_off', 'contested', 'ready', 'granted', 'completed')
+        OR (r.state = 'verifying' AND EXISTS (SELECT 1 FROM evidence e WHERE e.tenant_id = r.tenant_id AND e.recovery_id = r.id))
+        OR (r.state IN ('vetoed', 'reversed') AND r.changed_at > (SELECT holdfast_now()) - interval '24 hours')) -- for a retry's stored answer
+ ORDER BY (r.state IN ('cooling_off', 'ready', 'granted', 'contested', 'completed')) DESC, r.created_at DESC LIMIT 50
 `
 
 type FindOpenRecoveriesParams struct {
 	TenantID  string
 	RefHashes [][]byte
+	ID        *string
 }
 
 func (q *Queries) FindOpenRecoveries(ctx context.Context, db DBTX, arg FindOpenRecoveriesParams) ([]string, error) {
-	rows, err := db.Query(ctx, findOpenRecoveries, arg.TenantID, arg.RefHashes)
+	rows, err := db.Query(ctx, findOpenRecoveries, arg.TenantID, arg.RefHashes, arg.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -151,22 +155,45 @@ func (q *Queries) FindOpenRecoveries(ctx context.Context, db DBTX, arg FindOpenR
 }
 
 const findSavedCode = `-- name: FindSavedCode :one
-SELECT s.phc FROM saved_code s
- WHERE s.tenant_id = $1 AND s.prefix = $2 AND s.used_at IS NULL AND s.revoked_at IS NULL
-   AND s.account_id = (SELECT r.account_id FROM recovery r WHERE r.tenant_id = $1 AND r.id = $3)
+SELECT r.claimant_hash,
+       coalesce((SELECT c.method FROM challenge c WHERE c.tenant_id = r.tenant_id AND c.recovery_id = r.id AND c.id = $1), '')::text AS method,
+       coalesce((SELECT k.disabled_at IS NOT NULL OR k.wait_until > (SELECT holdfast_now()) FROM attempt_counter k
+                  WHERE k.tenant_id = r.tenant_id AND k.subject = r.subject AND k.kind = 'recovery_code'), false)::boolean AS resting,
+       coalesce((SELECT s.phc FROM saved_code s
+                  WHERE s.tenant_id = r.tenant_id AND s.prefix = $2 AND s.account_id = r.account_id
+                    AND s.used_at IS NULL AND s.revoked_at IS NULL), '')::text AS phc
+  FROM recovery r WHERE r.tenant_id = $3 AND r.id = $4
 `
 
 type FindSavedCodeParams struct {
-	TenantID   string
-	Prefix     string
-	RecoveryID string
+	ChallengeID string
+	Prefix      string
+	TenantID    string
+	RecoveryID  string
 }
 
-func (q *Queries) FindSavedCode(ctx context.Context, db DBTX, arg FindSavedCodeParams) (string, error) {
-	row := db.QueryRow(ctx, findSavedCode, arg.TenantID, arg.Prefix, arg.RecoveryID)
-	var phc string
-	err := row.Scan(&phc)
-	return phc, err
+type FindSavedCodeRow struct {
+	ClaimantHash []byte
+	Method       string
+	Resting      bool
+	Phc          string
+}
+
+func (q *Queries) FindSavedCode(ctx context.Context, db DBTX, arg FindSavedCodeParams) (FindSavedCodeRow, error) {
+	row := db.QueryRow(ctx, findSavedCode,
+		arg.ChallengeID,
+		arg.Prefix,
+		arg.TenantID,
+		arg.RecoveryID,
+	)
+	var i FindSavedCodeRow
+	err := row.Scan(
+		&i.ClaimantHash,
+		&i.Method,
+		&i.Resting,
+		&i.Phc,
+	)
+	return i, err
 }
 
 const insertAssessment = `-- name: InsertAssessment :exec

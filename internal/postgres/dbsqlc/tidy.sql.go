@@ -10,9 +10,10 @@ import (
 )
 
 const forgetAnswers = `-- name: ForgetAnswers :execrows
-DELETE FROM idempotency WHERE key IN (SELECT i.key FROM idempotency i WHERE i.expires_at < holdfast_now() LIMIT $1::int)
+DELETE FROM idempotency WHERE key IN (SELECT i.key FROM idempotency i WHERE i.expires_at < (SELECT holdfast_now()) LIMIT $1::int)
 `
 
+// The clock is read once, not for every row: see DueRecoveries.
 func (q *Queries) ForgetAnswers(ctx context.Context, db DBTX, atMost int32) (int64, error) {
 	result, err := db.Exec(ctx, forgetAnswers, atMost)
 	if err != nil {

@@ -18,7 +18,7 @@ SELECT holdfast_now()::timestamptz AS now, k.tenant_id, k.client_id, k.secret_ha
 
 -- name: TouchCredentials :exec
 UPDATE client_credential SET last_used_at = holdfast_now()
- WHERE public_id = ANY (@public_ids::text[]) AND (last_used_at IS NULL OR last_used_at < holdfast_now() - interval '1 minute');
+ WHERE public_id = ANY (@public_ids::text[]) AND (last_used_at IS NULL OR last_used_at < (SELECT holdfast_now()) - interval '1 minute');
 
 -- name: LockClient :exec
 SELECT 1 FROM client c WHERE c.tenant_id = @tenant_id AND c.id = @id FOR UPDATE;

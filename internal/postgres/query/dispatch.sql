@@ -22,7 +22,7 @@ UPDATE challenge SET accepted_at = holdfast_now() WHERE tenant_id = @tenant_id A
 SELECT c.id FROM channel c
  WHERE c.tenant_id = @tenant_id AND c.account_id = @account_id AND c.removed_at IS NULL
    AND NOT EXISTS (SELECT 1 FROM notice n WHERE n.tenant_id = c.tenant_id AND n.channel_id = c.id AND n.kind = 'recovery_started'
-                      AND n.created_at > holdfast_now() - interval '24 hours')
+                      AND n.created_at > (SELECT holdfast_now()) - interval '24 hours')
  ORDER BY c.id LIMIT 20;
 
 -- name: LoadNotice :one

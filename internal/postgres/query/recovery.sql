@@ -58,9 +58,14 @@ SELECT sqlc.embed(r),
    AND r.id = coalesce(sqlc.narg('id')::text, (SELECT g.recovery_id FROM recovery_grant g WHERE g.token_hash = sqlc.narg('grant_hash')::bytea AND g.tenant_id = @tenant_id));
 
 -- name: FindSavedCode :one
-SELECT s.phc FROM saved_code s
- WHERE s.tenant_id = @tenant_id AND s.prefix = @prefix AND s.used_at IS NULL AND s.revoked_at IS NULL
-   AND s.account_id = (SELECT r.account_id FROM recovery r WHERE r.tenant_id = @tenant_id AND r.id = @recovery_id);
+SELECT r.claimant_hash,
+       coalesce((SELECT c.method FROM challenge c WHERE c.tenant_id = r.tenant_id AND c.recovery_id = r.id AND c.id = @challenge_id), '')::text AS method,
+       coalesce((SELECT k.disabled_at IS NOT NULL OR k.wait_until > (SELECT holdfast_now()) FROM attempt_counter k
+                  WHERE k.tenant_id = r.tenant_id AND k.subject = r.subject AND k.kind = 'recovery_code'), false)::boolean AS resting,
+       coalesce((SELECT s.phc FROM saved_code s
+                  WHERE s.tenant_id = r.tenant_id AND s.prefix = @prefix AND s.account_id = r.account_id
+                    AND s.used_at IS NULL AND s.revoked_at IS NULL), '')::text AS phc
+  FROM recovery r WHERE r.tenant_id = @tenant_id AND r.id = @recovery_id;
 
 -- name: FindObjection :one
 SELECT n.tenant_id, n.recovery_id, n.channel_id FROM notice n WHERE n.objection_hash = @objection_hash;
@@ -69,12 +74,15 @@ SELECT n.tenant_id, n.recovery_id, n.channel_id FROM notice n WHERE n.objection_
 SELECT r.id FROM recovery r
   JOIN account a ON a.tenant_id = r.tenant_id AND a.id = r.account_id
  WHERE r.tenant_id = @tenant_id AND a.ref_hash = ANY (@ref_hashes::bytea[]) AND r.subject = a.id
-   AND (r.state IN ('initiated', 'verifying', 'assisted', 'cooling_off', 'contested', 'ready', 'granted', 'completed')
-        OR (r.state IN ('vetoed', 'reversed') AND r.changed_at > holdfast_now() - interval '24 hours')) -- for a retry's stored answer
- ORDER BY r.created_at DESC LIMIT 50;
+   AND (sqlc.narg('id')::text IS NULL OR r.id = sqlc.narg('id'))
+   AND (r.state IN ('assisted', 'cooling_off', 'contested', 'ready', 'granted', 'completed')
+        OR (r.state = 'verifying' AND EXISTS (SELECT 1 FROM evidence e WHERE e.tenant_id = r.tenant_id AND e.recovery_id = r.id))
+        OR (r.state IN ('vetoed', 'reversed') AND r.changed_at > (SELECT holdfast_now()) - interval '24 hours')) -- for a retry's stored answer
+ ORDER BY (r.state IN ('cooling_off', 'ready', 'granted', 'contested', 'completed')) DESC, r.created_at DESC LIMIT 50;
 
 -- name: DueRecoveries :many
-SELECT r.tenant_id, r.id FROM recovery r WHERE r.wake_at <= holdfast_now() ORDER BY r.wake_at LIMIT @at_most::int;
+-- The clock is read once, in a sub-select: by itself it is volatile, no index serves it, and it is read for every open recovery.
+SELECT r.tenant_id, r.id FROM recovery r WHERE r.wake_at <= (SELECT holdfast_now()) ORDER BY r.wake_at LIMIT @at_most::int;
 
 -- name: InsertRecovery :exec
 INSERT INTO recovery (tenant_id, id, reference, claimant_hash, account_id, subject, client_id, reason, network, signals, state, version,
