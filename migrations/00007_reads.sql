@@ -23,6 +23,15 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 
+-- An account whose snapshot is read and thrown away where there is none, so that an unknown identifier costs the same work
+-- (R-072). Which one it is does not matter; it has to exist.
+-- +goose StatementBegin
+CREATE FUNCTION stand_in(in_tenant text) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT a.id FROM account a WHERE a.tenant_id = in_tenant AND a.erased_at IS NULL ORDER BY a.id LIMIT 1);
+END $$;
+-- +goose StatementEnd
+
 -- What happened to a subject before: a real account or the pseudonym of an unknown identifier, alike. Of earlier recoveries
 -- only those count that were proven: else any stranger could raise the risk of an owner's recovery by starting others (R-106).
 -- +goose StatementBegin
@@ -41,4 +50,4 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 
-GRANT EXECUTE ON FUNCTION account_snapshot(text, text), subject_history(text, text, text), holdfast_now() TO holdfast_service;
+GRANT EXECUTE ON FUNCTION account_snapshot(text, text), subject_history(text, text, text), stand_in(text), holdfast_now() TO holdfast_service;

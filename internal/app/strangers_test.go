@@ -64,6 +64,7 @@ func (w *walk) exhaust(t *testing.T, foreignSavedCode string) {
 		challenges[m] = w.ask(t, first, m)
 		w.ask(t, first, m) // too soon
 	}
+	settle(t, w.s) // before the clock jumps past what is being sent
 	for range 2 {
 		w.answer(t, first, challenges["recovery_code"], foreignSavedCode)
 	}

@@ -75,17 +75,15 @@ type accountJSON struct {
 	Disabled []string `json:"disabled"`
 }
 
-// decodeAccount reads account_snapshot(); nil for an unknown or erased account.
-func decodeAccount(raw []byte) (*recovery.Account, error) {
+// decodeAccount reads account_snapshot(); nil for an unknown or erased account. For an unknown one it reads that of a stand-in
+// all the same, which is thrown away: the work is not to tell (R-072).
+func decodeAccount(raw []byte, known bool) (*recovery.Account, error) {
 	if raw == nil {
 		return nil, nil //nolint:nilnil // no account is an answer.
 	}
 	var a accountJSON
 	if err := json.Unmarshal(raw, &a); err != nil {
 		return nil, fmt.Errorf("decode account: %w", err)
-	}
-	if a.Erased {
-		return nil, nil //nolint:nilnil // an erased account is none.
 	}
 	out := &recovery.Account{
 		ID: a.ID, Population: a.Population, AAL: a.AAL, IAL: a.IAL, Locale: a.Locale, DataKey: a.DataKey, RefSealed: a.RefSealed,
@@ -98,6 +96,9 @@ func decodeAccount(raw []byte) (*recovery.Account, error) {
 	}
 	for _, f := range a.Factors {
 		out.TOTP = append(out.TOTP, recovery.TOTPFactor{ID: f.ID, Sealed: f.Sealed, Since: f.Since.Time, Suspect: !f.SuspectAt.IsZero(), LastStep: f.LastStep})
+	}
+	if a.Erased || !known {
+		return nil, nil //nolint:nilnil // an erased account is none.
 	}
 	return out, nil
 }
@@ -124,7 +125,7 @@ func decodeLoaded(row dbsqlc.LoadRecoveryRow, key idempotency.Key) (recovery.Loa
 	if in.Recovery, err = decodeRecovery(row.Recovery); err != nil {
 		return recovery.Loaded{}, err
 	}
-	if in.Account, err = decodeAccount(row.Account); err != nil {
+	if in.Account, err = decodeAccount(row.Account, row.Recovery.AccountID != nil); err != nil {
 		return recovery.Loaded{}, err
 	}
 	if in.History, err = decodeHistory(row.History); err != nil {

@@ -48,7 +48,7 @@ func (s *Recoveries) Starting(ctx context.Context, q recovery.StartQuery, fn fun
 		if in.Replay, err = replayOf(q.Key, row.Free, row.Fingerprint, row.Outcome); err != nil {
 			return err
 		}
-		if in.Account, err = decodeAccount(row.Account); err != nil {
+		if in.Account, err = decodeAccount(row.Account, row.Known); err != nil {
 			return err
 		}
 		if in.History, err = decodeHistory(row.History); err != nil {

@@ -477,7 +477,7 @@ SELECT r.tenant_id, r.id, r.reference, r.claimant_hash, r.account_id, r.subject,
        pg_try_advisory_xact_lock($1::bigint) AS free,
        (SELECT m.fingerprint FROM idempotency m WHERE m.key = $2) AS fingerprint,
        (SELECT m.outcome FROM idempotency m WHERE m.key = $2) AS outcome,
-       account_snapshot(r.tenant_id, r.account_id) AS account,
+       account_snapshot(r.tenant_id, coalesce(r.account_id, stand_in(r.tenant_id))) AS account,
        subject_history(r.tenant_id, r.subject, r.id) AS history,
        coalesce((SELECT jsonb_agg(to_jsonb(e) ORDER BY e.accepted_at, e.challenge_id) FROM evidence e
           WHERE e.tenant_id = r.tenant_id AND e.recovery_id = r.id), '[]')::jsonb AS evidence,
@@ -596,7 +596,8 @@ SELECT holdfast_now()::timestamptz AS now,
        pg_try_advisory_xact_lock($1::bigint) AS free,
        (SELECT m.fingerprint FROM idempotency m WHERE m.key = $2) AS fingerprint,
        (SELECT m.outcome FROM idempotency m WHERE m.key = $2) AS outcome,
-       account_snapshot($3, (SELECT account_id FROM named)) AS account,
+       account_snapshot($3, coalesce((SELECT account_id FROM named), stand_in($3))) AS account,
+       EXISTS (SELECT 1 FROM named) AS known,
        subject_history($3, coalesce((SELECT account_id FROM named), $4::text), '') AS history
 `
 
@@ -614,6 +615,7 @@ type LoadStartRow struct {
 	Fingerprint []byte
 	Outcome     []byte
 	Account     []byte
+	Known       bool
 	History     []byte
 }
 
@@ -632,6 +634,7 @@ func (q *Queries) LoadStart(ctx context.Context, db DBTX, arg LoadStartParams) (
 		&i.Fingerprint,
 		&i.Outcome,
 		&i.Account,
+		&i.Known,
 		&i.History,
 	)
 	return i, err

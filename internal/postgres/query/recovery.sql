@@ -6,7 +6,8 @@ SELECT holdfast_now()::timestamptz AS now,
        pg_try_advisory_xact_lock(@idempotency_lock::bigint) AS free,
        (SELECT m.fingerprint FROM idempotency m WHERE m.key = @idempotency_key) AS fingerprint,
        (SELECT m.outcome FROM idempotency m WHERE m.key = @idempotency_key) AS outcome,
-       account_snapshot(@tenant_id, (SELECT account_id FROM named)) AS account,
+       account_snapshot(@tenant_id, coalesce((SELECT account_id FROM named), stand_in(@tenant_id))) AS account,
+       EXISTS (SELECT 1 FROM named) AS known,
        subject_history(@tenant_id, coalesce((SELECT account_id FROM named), @decoy_subject::text), '') AS history;
 
 -- name: LockRecovery :exec
@@ -35,7 +36,7 @@ SELECT sqlc.embed(r),
        pg_try_advisory_xact_lock(@idempotency_lock::bigint) AS free,
        (SELECT m.fingerprint FROM idempotency m WHERE m.key = @idempotency_key) AS fingerprint,
        (SELECT m.outcome FROM idempotency m WHERE m.key = @idempotency_key) AS outcome,
-       account_snapshot(r.tenant_id, r.account_id) AS account,
+       account_snapshot(r.tenant_id, coalesce(r.account_id, stand_in(r.tenant_id))) AS account,
        subject_history(r.tenant_id, r.subject, r.id) AS history,
        coalesce((SELECT jsonb_agg(to_jsonb(e) ORDER BY e.accepted_at, e.challenge_id) FROM evidence e
           WHERE e.tenant_id = r.tenant_id AND e.recovery_id = r.id), '[]')::jsonb AS evidence,
