@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/account"
@@ -31,12 +32,24 @@ func (l limits) AllowRequest(ctx context.Context, class httpapi.Class, source ne
 	}
 	var takes []throttle.Take
 	if who != nil {
-		takes = append(takes, throttle.Take{Rule: clientRule(class), Key: who.Tenant + "/" + who.Client})
+		rule, key := clientRule(class), who.Tenant+"/"+who.Client
+		if rule == throttle.RequestClient {
+			key = share(key)
+		}
+		takes = append(takes, throttle.Take{Rule: rule, Key: key})
 	}
 	if rule, ok := sourceRule(class); ok && (who == nil || who.Kind == credential.Publishable) {
 		takes = append(takes, throttle.Take{Rule: rule, Key: throttle.SourceKey(source)})
 	}
 	return l.Allow(ctx, takes)
+}
+
+// share splits a budget that everything of a client runs through into sixteen rows: the rule's numbers are those of one. One
+// row would be a lock for which recoveries of different accounts contend.
+func share(key string) string {
+	var b [1]byte
+	_, _ = rand.Read(b[:]) // it never fails, and any share would do
+	return key + "/" + strconv.Itoa(int(b[0]%16))
 }
 
 func clientRule(class httpapi.Class) throttle.Name {
@@ -81,7 +94,7 @@ func (l limits) AllowStart(ctx context.Context, tenant string, source netip.Addr
 	return l.Allow(ctx, []throttle.Take{
 		{Rule: throttle.StartSource, Key: throttle.SourceKey(source)},
 		{Rule: throttle.StartIdentifier, Key: hex.EncodeToString(identifier)},
-		{Rule: throttle.RequestClient, Key: tenant},
+		{Rule: throttle.RequestClient, Key: share(tenant)},
 	})
 }
 

@@ -48,6 +48,7 @@ var objectionCases = map[string]applied{
 	// I8: no decoy is ever objected to, so nothing is before its first proofs suffice.
 	"nobody objects to what has just begun": {given: recoverytest.Initiated(), when: vetoed(recoverytest.Initiated(), 0).when, illegal: fault.CodeNotAllowedInState},
 	"nobody objects to who is proving":      {given: recoverytest.Verifying(), when: vetoed(recoverytest.Verifying(), 0).when, illegal: fault.CodeNotAllowedInState},
+	"evidence stops who has proven some":    vetoed(given(recoverytest.Verifying(), func(x *r) { x.Evidence = recoverytest.CoolingOff().Evidence[:1] }), 0),
 	"evidence stops what humans look at":    vetoed(recoverytest.Assisted(), 0),
 	"evidence stops the hold":               vetoed(recoverytest.CoolingOff(), time.Hour), // S2
 	"evidence stops what is ready":          vetoed(recoverytest.Ready(), day),

@@ -85,8 +85,9 @@ func (b buckets) keyOf(rule string, period time.Duration, subject string) (key [
 
 // planSQL keeps the planner from reading the whole table. A statement is planned once and kept; planned while the table is
 // small, it would go on reading all of it when there are a million rows. Sequential scans remain possible where there is no
-// other way, at a make-believe cost that would wake the JIT compiler. Both settings hold for this transaction alone.
-const planSQL = `SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)`
+// other way, at a make-believe cost that would wake the JIT compiler. A generic plan is kept instead of made for each call: its
+// parameters change nothing. The settings hold for this transaction alone.
+const planSQL = `SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)`
 
 // ensureSQL makes the rows that takeSQL locks. It writes nothing when they are there.
 const ensureSQL = `

@@ -116,8 +116,8 @@ func DefaultRules() Rules {
 		},
 		{
 			Name:    RequestClient,
-			Windows: []Window{{Limit: 60_000, Period: time.Minute, Burst: 10_000}},
-			Reason:  "a runaway client must not starve the others of its node",
+			Windows: []Window{{Limit: 3_750, Period: time.Minute, Burst: 1_000}},
+			Reason:  "a runaway client must not starve the others; its budget of 60,000 a minute lies in sixteen shares",
 		},
 		{
 			Name:    GrantClient,
