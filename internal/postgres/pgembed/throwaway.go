@@ -87,7 +87,11 @@ func (t *Throwaway) Stop(ctx context.Context) error {
 	err := t.Server.Stop(ctx)
 	if t.owner != nil {
 		_, writeErr := io.WriteString(t.owner, "stopped\n")
-		err = errors.Join(err, writeErr, t.owner.Close())
+		closeErr := t.owner.Close()
+		if errors.Is(closeErr, os.ErrClosed) {
+			closeErr = nil // the janitor has heard it and ended, and its end of the pipe was closed with it
+		}
+		err = errors.Join(err, writeErr, closeErr)
 		t.owner = nil
 	}
 	return errors.Join(err, os.RemoveAll(t.dir))
