@@ -306,7 +306,10 @@ func TestChallenge_ParallelFirstSendsShareOneBudget(t *testing.T) {
 				_, err := claims[i].tryChallenge(factor.Email)
 				return err
 			})
-			require.Equal(t, map[fault.Code]int{"": 5, fault.CodeThrottled: attackers - 5}, out)
+			// R-072: nobody is told that the day is used up, but five messages are all there are.
+			require.Equal(t, map[fault.Code]int{"": attackers}, out)
+			require.Equal(t, 5, get[int](s, `SELECT count(*) FROM river.river_job j JOIN challenge c ON c.id = j.args->>'id' JOIN recovery r ON r.id = c.recovery_id
+				WHERE j.kind = 'challenge.deliver' AND r.subject = (SELECT subject FROM recovery WHERE id = $1)`, claims[0].id))
 		})
 	}
 }

@@ -24,7 +24,8 @@ func authorise(in Loaded, ref Ref) error {
 // is a decoy with the same row, the same job and the same limits (design.md, section 3). Sending is the outbox's.
 //
 // Faults: CodeNotFound, CodeMethodUnavailable for a method that nobody is offered here or that has no send left in this recovery,
-// CodeResendTooSoon, CodeThrottled for a destination that had its day's messages, CodeNotAllowedInState.
+// CodeResendTooSoon, CodeNotAllowedInState; after a first proof also CodeThrottled for a destination that had its day's
+// messages, which before it are silently not sent.
 func (s *Service) Challenge(ctx context.Context, cmd ChallengeCommand) (ChallengeView, error) {
 	if !slices.Contains(s.Offered, cmd.Method) {
 		return ChallengeView{}, fault.Of(fault.CodeMethodUnavailable)
@@ -72,20 +73,29 @@ func (s *Service) challenge(cmd ChallengeCommand, in Loaded) (Change, ChallengeV
 	change := in.change(claimant(cmd.Caller), in.Recovery.Network, cmd.RequestID, step)
 	if step.Refusal() == nil {
 		change.Challenge = &ch
-		change.Jobs = []outbox.Job{{Kind: outbox.DeliverChallenge, Tenant: cmd.Tenant, ID: ch.ID, Sends: ch.Sends}}
 		change.OpenCounts = []string{failureKind(cmd.Method)}
-		if sendsCode(cmd.Method) {
-			sends := in.Counters[sendKind(cmd.Method)]
-			change.Counters = map[string]Counter{sendKind(cmd.Method): sends.send(in.Now)}
-		}
+		s.deliver(&change, ch, in)
 	}
 	return change, ChallengeView{ID: ch.ID, Method: ch.Method, ExpiresAt: ch.ExpiresAt, ResendAfter: ch.ResendAt}, nil
+}
+
+// deliver hands the challenge over for sending and counts it. Once the destination's day is used up it does neither: before
+// the first proof the answer must not tell, since an account's names share its counters and two unknown ones do not.
+func (s *Service) deliver(change *Change, ch Challenge, in Loaded) {
+	if sendsCode(ch.Method) {
+		sends := in.Counters[sendKind(ch.Method)]
+		if ok, _ := sends.maySend(in.Now); !ok {
+			return
+		}
+		change.Counters = map[string]Counter{sendKind(ch.Method): sends.send(in.Now)}
+	}
+	change.Jobs = []outbox.Job{{Kind: outbox.DeliverChallenge, Tenant: change.Tenant, ID: ch.ID, Sends: ch.Sends}}
 }
 
 // nextChallenge is a new challenge, or the recovery's challenge of the method asked for once more. Its limits are on the
 // row and the subject, so a decoy meets them as an account does.
 func (s *Service) nextChallenge(m factor.Method, in Loaded) (Challenge, error) {
-	if sendsCode(m) {
+	if sendsCode(m) && in.Recovery.Proven() {
 		if ok, wait := in.Counters[sendKind(m)].maySend(in.Now); !ok {
 			return Challenge{}, fault.Of(fault.CodeThrottled).After(wait)
 		}
