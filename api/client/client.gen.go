@@ -217,36 +217,38 @@ func (e ObjectionOutcome) Valid() bool {
 
 // Defines values for ProblemCode.
 const (
-	ProblemCodeBodyTooLarge          ProblemCode = "body_too_large"
-	ProblemCodeConflict              ProblemCode = "conflict"
-	ProblemCodeFactorRefused         ProblemCode = "factor_refused"
-	ProblemCodeForbidden             ProblemCode = "forbidden"
-	ProblemCodeGrantRefused          ProblemCode = "grant_refused"
-	ProblemCodeGrantUsed             ProblemCode = "grant_used"
-	ProblemCodeIdempotencyInFlight   ProblemCode = "idempotency_in_flight"
-	ProblemCodeIdempotencyKeyInvalid ProblemCode = "idempotency_key_invalid"
-	ProblemCodeIdempotencyKeyMissing ProblemCode = "idempotency_key_missing"
-	ProblemCodeIdempotencyKeyReused  ProblemCode = "idempotency_key_reused"
-	ProblemCodeIdentifierTaken       ProblemCode = "identifier_taken"
-	ProblemCodeInternal              ProblemCode = "internal"
-	ProblemCodeInvalidJSON           ProblemCode = "invalid_json"
-	ProblemCodeInvalidRequest        ProblemCode = "invalid_request"
-	ProblemCodeMethodNotAllowed      ProblemCode = "method_not_allowed"
-	ProblemCodeMethodUnavailable     ProblemCode = "method_unavailable"
-	ProblemCodeNotAllowedInState     ProblemCode = "not_allowed_in_state"
-	ProblemCodeNotFound              ProblemCode = "not_found"
-	ProblemCodeNotReady              ProblemCode = "not_ready"
-	ProblemCodeObjectionRefused      ProblemCode = "objection_refused"
-	ProblemCodeOverloaded            ProblemCode = "overloaded"
-	ProblemCodePolicyInvalid         ProblemCode = "policy_invalid"
-	ProblemCodeProofRefused          ProblemCode = "proof_refused"
-	ProblemCodeRecoveryOpen          ProblemCode = "recovery_open"
-	ProblemCodeResendTooSoon         ProblemCode = "resend_too_soon"
-	ProblemCodeThrottled             ProblemCode = "throttled"
-	ProblemCodeTimeout               ProblemCode = "timeout"
-	ProblemCodeUnauthenticated       ProblemCode = "unauthenticated"
-	ProblemCodeUnavailable           ProblemCode = "unavailable"
-	ProblemCodeUnsupportedMediaType  ProblemCode = "unsupported_media_type"
+	ProblemCodeBodyTooLarge                   ProblemCode = "body_too_large"
+	ProblemCodeConflict                       ProblemCode = "conflict"
+	ProblemCodeFactorRefused                  ProblemCode = "factor_refused"
+	ProblemCodeForbidden                      ProblemCode = "forbidden"
+	ProblemCodeGrantRefused                   ProblemCode = "grant_refused"
+	ProblemCodeGrantUsed                      ProblemCode = "grant_used"
+	ProblemCodeIdempotencyInFlight            ProblemCode = "idempotency_in_flight"
+	ProblemCodeIdempotencyKeyInvalid          ProblemCode = "idempotency_key_invalid"
+	ProblemCodeIdempotencyKeyMissing          ProblemCode = "idempotency_key_missing"
+	ProblemCodeIdempotencyKeyReused           ProblemCode = "idempotency_key_reused"
+	ProblemCodeIdentifierTaken                ProblemCode = "identifier_taken"
+	ProblemCodeInsufficientUserAuthentication ProblemCode = "insufficient_user_authentication"
+	ProblemCodeInteractiveUse                 ProblemCode = "interactive_use"
+	ProblemCodeInternal                       ProblemCode = "internal"
+	ProblemCodeInvalidJSON                    ProblemCode = "invalid_json"
+	ProblemCodeInvalidRequest                 ProblemCode = "invalid_request"
+	ProblemCodeMethodNotAllowed               ProblemCode = "method_not_allowed"
+	ProblemCodeMethodUnavailable              ProblemCode = "method_unavailable"
+	ProblemCodeNotAllowedInState              ProblemCode = "not_allowed_in_state"
+	ProblemCodeNotFound                       ProblemCode = "not_found"
+	ProblemCodeNotReady                       ProblemCode = "not_ready"
+	ProblemCodeObjectionRefused               ProblemCode = "objection_refused"
+	ProblemCodeOverloaded                     ProblemCode = "overloaded"
+	ProblemCodePolicyInvalid                  ProblemCode = "policy_invalid"
+	ProblemCodeProofRefused                   ProblemCode = "proof_refused"
+	ProblemCodeRecoveryOpen                   ProblemCode = "recovery_open"
+	ProblemCodeResendTooSoon                  ProblemCode = "resend_too_soon"
+	ProblemCodeThrottled                      ProblemCode = "throttled"
+	ProblemCodeTimeout                        ProblemCode = "timeout"
+	ProblemCodeUnauthenticated                ProblemCode = "unauthenticated"
+	ProblemCodeUnavailable                    ProblemCode = "unavailable"
+	ProblemCodeUnsupportedMediaType           ProblemCode = "unsupported_media_type"
 )
 
 // Valid indicates whether the value is a known member of the ProblemCode enum.
@@ -273,6 +275,10 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeIdempotencyKeyReused:
 		return true
 	case ProblemCodeIdentifierTaken:
+		return true
+	case ProblemCodeInsufficientUserAuthentication:
+		return true
+	case ProblemCodeInteractiveUse:
 		return true
 	case ProblemCodeInternal:
 		return true

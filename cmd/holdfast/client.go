@@ -109,8 +109,8 @@ type clientCreateCmd struct {
 	Tenant string        `required:"" help:"The tenant it belongs to."`
 	Name   string        `required:"" help:"What it is: \"web shop\", \"login service\"."`
 	Owner  string        `required:"" help:"The human who answers for it."`
-	Scope  []string      `required:"" help:"What it may do: accounts:write, accounts:read, recoveries:start, grants:redeem, objections:write. Repeat, or separate by commas."`
-	Kind   string        `default:"service" enum:"service,publishable" help:"service (keeps its secret) or publishable (lies in an app; recoveries:start only)."`
+	Scope  []string      `required:"" help:"What it may do, such as recoveries:start. Repeat, or separate by commas."`
+	Kind   string        `default:"service" enum:"service,publishable,ai_agent" help:"service (keeps its secret), publishable (lies in an app; recoveries:start only) or ai_agent (cases:read, cases:note, cases:propose, cases:flag)."`
 	Life   time.Duration `default:"2160h" help:"How long the credential lives, 1h to 9600h (400 days)."`
 }
 

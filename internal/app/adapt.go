@@ -32,7 +32,7 @@ func (l limits) AllowRequest(ctx context.Context, class httpapi.Class, source ne
 	}
 	var takes []throttle.Take
 	if who != nil {
-		rule, key := clientRule(class), who.Tenant+"/"+who.Client
+		rule, key := clientRule(class), who.Tenant+"/"+who.Name()
 		if rule == throttle.RequestClient {
 			key = share(key)
 		}

@@ -78,8 +78,8 @@ type Issued struct {
 	Token      secret.String
 }
 
-// CreateClient makes a client with its first credential. A publishable client may only start recoveries: its credential lies
-// in an app that anybody can open.
+// CreateClient makes a client with its first credential. What a client of each kind can have at most says Kind.Scopes: a
+// publishable one may only start recoveries, for its credential lies in an app that anybody can open.
 //
 // Faults: CodeInvalidRequest, CodeNotFound for the tenant.
 func (s *Clients) CreateClient(ctx context.Context, cmd CreateCommand) (Issued, error) {
@@ -111,8 +111,8 @@ func checkClient(cmd CreateCommand) error {
 		return invalid("/name", "must be 1 to 100 visible characters")
 	case !isLine(cmd.Owner):
 		return invalid("/owner", "must name a person in 1 to 100 visible characters")
-	case cmd.Kind != Service && cmd.Kind != Publishable:
-		return invalid("/kind", "must be service or publishable")
+	case !slices.Contains(ClientKinds(), cmd.Kind):
+		return invalid("/kind", "must be service, publishable or ai_agent")
 	case len(cmd.Scopes) == 0:
 		return invalid("/scopes", "must not be empty")
 	}
@@ -120,8 +120,8 @@ func checkClient(cmd CreateCommand) error {
 		if !slices.Contains(Scopes(), sc) {
 			return invalid("/scopes", "has an unknown scope")
 		}
-		if cmd.Kind == Publishable && sc != RecoveriesStart {
-			return invalid("/scopes", "of a publishable client can be recoveries:start only")
+		if !cmd.Kind.CanHold(sc) {
+			return invalid("/scopes", "has a scope that a client of this kind cannot have")
 		}
 	}
 	return nil

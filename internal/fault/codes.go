@@ -38,6 +38,8 @@ const (
 	CodePolicyInvalid       Code = "policy_invalid"
 	CodeMethodUnavailable   Code = "method_unavailable"
 	CodeTimeout             Code = "timeout"
+	CodeStepUp              Code = "insufficient_user_authentication"
+	CodeInteractiveUse      Code = "interactive_use"
 )
 
 // Definition is what a code means to a caller.
@@ -78,6 +80,8 @@ var registry = map[Code]Definition{
 	CodeIdentifierTaken:     {Conflict, "Identifier taken", "An identifier belongs to another account of this tenant."},
 	CodePolicyInvalid:       {Invalid, "Policy invalid", "The policy document does not load."},
 	CodeMethodUnavailable:   {Refused, "Method unavailable", "This method is not offered."},
+	CodeStepUp:              {Unauthenticated, "Insufficient user authentication", "This needs a recent and strong sign-in. Sign in again and repeat the request."},
+	CodeInteractiveUse:      {Forbidden, "Interactive use", "This credential belongs to a machine and must not be used from a browser."},
 	CodeTimeout:             {Unavailable, "Timed out", "The request took too long. Its outcome is safe to ask for again with the same Idempotency-Key."},
 }
 

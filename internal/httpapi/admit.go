@@ -19,8 +19,10 @@ import (
 
 const (
 	headerClaimant = "Holdfast-Claimant"
-	// longestCredential bounds what is looked at of an Authorization header.
-	longestCredential = 256
+	// headerTenant picks one of the tenants that a person serves.
+	headerTenant = "Holdfast-Tenant"
+	// longestCredential bounds what is looked at of an Authorization header. It has room for a signed token.
+	longestCredential = 8 << 10
 )
 
 // call is what admission has learned about a request.
@@ -87,7 +89,7 @@ func (h *handler) authenticate(c echo.Context, rt route, _ *operation, in *call)
 	switch rt.caller.kind {
 	case anyone:
 		return nil
-	case client, claimant:
+	case bearer, claimant:
 	case nobody:
 		return fault.Of(fault.CodeForbidden)
 	default:
@@ -104,15 +106,44 @@ func (h *handler) authenticate(c echo.Context, rt route, _ *operation, in *call)
 		}
 		return err
 	}
+	if who, err = forTenant(who, c.Request().Header); err != nil {
+		return err
+	}
 	in.who = &who
 	event := telemetry.EventFrom(ctx)
 	event.Set("tenant", who.Tenant)
-	event.Set("client", who.Client)
-	event.Set("credential", who.Credential)
-	if !who.Allows(rt.caller.scope) || (who.Kind != credential.Service && !rt.caller.publishable) {
+	if who.Human() {
+		event.Set("person", who.Name())
+	} else {
+		event.Set("client", who.Client)
+		event.Set("credential", who.Credential)
+	}
+	if !rt.caller.allows(who) {
 		return fault.Of(fault.CodeForbidden)
 	}
+	if rt.caller.fresh && who.Human() && !h.StepUp.Fresh(who) {
+		return fault.Of(fault.CodeStepUp)
+	}
 	return nil
+}
+
+// forTenant is the principal acting for the tenant that the request names. Who serves several has to name one.
+func forTenant(who credential.Principal, header http.Header) (credential.Principal, error) {
+	values := header.Values(headerTenant)
+	name := ""
+	switch {
+	case len(values) > 1:
+		return who, fault.Of(fault.CodeInvalidRequest).At("header "+headerTenant, "must be sent once")
+	case len(values) == 1:
+		name = values[0]
+	case who.Human() && len(who.Staff.Tenants) > 1:
+		return who, fault.Of(fault.CodeInvalidRequest).At("header "+headerTenant, "is required for who serves several tenants")
+	}
+	who, ok := who.For(name)
+	if !ok {
+		return who, fault.Of(fault.CodeForbidden)
+	}
+	return who, nil
 }
 
 // errNoCertificate is why a caller without a verified client certificate is not authenticated.
@@ -218,7 +249,11 @@ func (h *handler) identify(c echo.Context, _ route, _ *operation, in *call) erro
 		return nil
 	}
 	caller := secret.Bind("holdfast/v1/anyone")
-	if in.who != nil {
+	switch {
+	case in.who == nil:
+	case in.who.Human():
+		caller = secret.Bind("holdfast/v1/workforce", in.who.Tenant, in.who.Staff.Issuer, in.who.Staff.Subject)
+	default:
 		caller = secret.Bind("holdfast/v1/client", in.who.Tenant, in.who.Client, in.claimant.Reveal())
 	}
 	r := c.Request()

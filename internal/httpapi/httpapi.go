@@ -21,6 +21,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/holdfast/holdfast/internal/clock"
+	"github.com/holdfast/holdfast/internal/credential"
 	"github.com/holdfast/holdfast/internal/secret"
 )
 
@@ -56,6 +57,9 @@ type Config struct {
 	// ClientCertificates says that this installation verifies client certificates: the routes that hand over an account then
 	// demand one.
 	ClientCertificates bool
+
+	// StepUp is what the routes that demand a fresh authentication of a person ask for. The zero one is met by nobody.
+	StepUp credential.StepUp
 
 	// Dev adds the routes of a development installation. It is nil in any other.
 	Dev *Dev
@@ -139,8 +143,8 @@ func (h *handler) register(e *echo.Echo) error {
 		table = append(table, devRoutes()...)
 	}
 	for _, rt := range table {
-		if rt.caller.kind == nobody {
-			return fmt.Errorf("httpapi: %s %s has no rule for its caller", rt.method, rt.path)
+		if err := rt.caller.valid(); err != nil {
+			return fmt.Errorf("httpapi: %s %s %w", rt.method, rt.path, err)
 		}
 		op := h.contract.operation(rt.method, rt.path)
 		if op == nil && !rt.dev {

@@ -249,6 +249,7 @@ func TestFaults_BecomeProblemDocuments(t *testing.T) { // R-146, R-147
 		fault.CodeGrantUsed: 409, fault.CodeObjectionRefused: 422, fault.CodeResendTooSoon: 429, fault.CodeThrottled: 429,
 		fault.CodeUnavailable: 503, fault.CodeOverloaded: 503, fault.CodeFactorRefused: 422, fault.CodeIdentifierTaken: 409,
 		fault.CodePolicyInvalid: 422, fault.CodeMethodUnavailable: 422, fault.CodeTimeout: 503,
+		fault.CodeStepUp: 401, fault.CodeInteractiveUse: 403,
 	}
 	require.Len(t, want, len(fault.Codes()))
 	b := setup(t)

@@ -2,7 +2,9 @@ package httpapi
 
 import (
 	"encoding/json"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast/holdfast/api"
+	"github.com/holdfast/holdfast/internal/credential"
 	"github.com/holdfast/holdfast/internal/factor"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/recovery"
@@ -47,14 +50,27 @@ func TestRoutes_AreTheContractsAndEachHasARule(t *testing.T) { // R-154
 // wantRules compares what the contract promises about callers and keys with what the table does.
 func wantRules(t *testing.T, name string, rt route, op *openapi3.Operation) {
 	t.Helper()
-	switch {
-	case op.Security == nil:
-		require.Equal(t, client, rt.caller.kind, name)
-	case len(*op.Security) == 0:
-		require.Equal(t, anyone, rt.caller.kind, name)
-	default:
-		require.Equal(t, claimant, rt.caller.kind, name)
+	var want []string
+	for _, k := range rt.caller.by {
+		scheme := "bearer"
+		switch {
+		case k == credential.Workforce:
+			scheme = "workforce"
+		case rt.caller.kind == claimant:
+			scheme = "bearer+claimant"
+		}
+		if !slices.Contains(want, scheme) {
+			want = append(want, scheme)
+		}
 	}
+	have := []string{"bearer"} // what the contract says of all
+	if op.Security != nil {
+		have = nil
+		for _, one := range *op.Security {
+			have = append(have, strings.Join(slices.Sorted(maps.Keys(one)), "+"))
+		}
+	}
+	require.ElementsMatch(t, want, have, "%s: who may call, in the contract and in the table", name)
 	if rt.caller.kind != anyone {
 		require.Contains(t, op.Description, "`"+string(rt.caller.scope)+"`", "%s names its scope", name)
 	}

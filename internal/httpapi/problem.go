@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -122,6 +123,9 @@ func (h *handler) problemHeaders(c echo.Context, f *fault.Fault) {
 		if len(c.Request().Header.Values("Authorization")) > 0 {
 			challenge += `, error="invalid_token"`
 		}
+		if f.Code == fault.CodeStepUp {
+			challenge = h.stepUpChallenge()
+		}
 		header.Set("WWW-Authenticate", challenge)
 	case fault.Forbidden:
 		header.Set("WWW-Authenticate", `Bearer realm="holdfast", error="insufficient_scope"`)
@@ -132,6 +136,16 @@ func (h *handler) problemHeaders(c echo.Context, f *fault.Fault) {
 	if f.RetryAfter > 0 {
 		header.Set("Retry-After", strconv.FormatInt(int64((f.RetryAfter+time.Second-1)/time.Second), 10))
 	}
+}
+
+// stepUpChallenge tells a person's client how to have them authenticate again (RFC 9470). The methods of authentication have
+// no parameter of their own there; where no class is configured, max_age alone is said.
+func (h *handler) stepUpChallenge() string {
+	challenge := `Bearer realm="holdfast", error="insufficient_user_authentication", error_description="A more recent or a stronger sign-in is needed"`
+	if len(h.StepUp.ACR) > 0 {
+		challenge += `, acr_values="` + strings.Join(h.StepUp.ACR, " ") + `"`
+	}
+	return challenge + `, max_age="` + strconv.FormatInt(int64(h.StepUp.MaxAge/time.Second), 10) + `"`
 }
 
 // respond writes an answer. It is encoded in full before its status goes out.

@@ -1,28 +1,97 @@
 package httpapi
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/holdfast/holdfast/internal/credential"
 )
 
-// callerKind is who may call a route. The zero kind is nobody, so that a forgotten rule denies.
+// callerKind is what a caller has to show. The zero kind is nobody, so that a forgotten rule denies.
 type callerKind uint8
 
 const (
 	nobody   callerKind = iota
-	anyone              // without a credential
-	client              // a client with the scope
-	claimant            // a client with the scope that also shows the claimant's token
+	anyone              // nothing
+	bearer              // a credential of one of the kinds, with the scope
+	claimant            // the same, and the claimant's token
 )
 
-// callerRule says who may call a route.
+// callerRule says who may call a route: which kinds of caller, with which scope. The matrix of capabilities is made of these
+// (capability.go).
 type callerRule struct {
-	kind        callerKind
-	scope       credential.Scope
-	publishable bool // a credential that lies in an app or a page may do this too
+	kind  callerKind
+	scope credential.Scope
+	by    []credential.Kind // who else has the scope is refused all the same
+	fresh bool              // a person has to have proved lately and strongly who they are
+}
+
+// The rules that routes are made of.
+func open() callerRule { return callerRule{kind: anyone} }
+
+// server is a client on a server.
+func server(s credential.Scope) callerRule {
+	return callerRule{kind: bearer, scope: s, by: []credential.Kind{credential.Service}}
+}
+
+// app is a client on a server or one that lies in an app or a page.
+func app(s credential.Scope) callerRule {
+	return callerRule{kind: bearer, scope: s, by: []credential.Kind{credential.Service, credential.Publishable}}
+}
+
+// holder is app with the claimant's token.
+func holder(s credential.Scope) callerRule {
+	r := app(s)
+	r.kind = claimant
+	return r
+}
+
+// staff is a person of the workforce, or a client on a server that does the same work.
+func staff(s credential.Scope) callerRule {
+	return callerRule{kind: bearer, scope: s, by: []credential.Kind{credential.Workforce, credential.Service}}
+}
+
+// human is a person of the workforce and nobody else.
+func human(s credential.Scope) callerRule {
+	return callerRule{kind: bearer, scope: s, by: []credential.Kind{credential.Workforce}}
+}
+
+// desk is a person of the workforce or an AI agent.
+func desk(s credential.Scope) callerRule {
+	return callerRule{kind: bearer, scope: s, by: []credential.Kind{credential.Workforce, credential.AIAgent}}
+}
+
+// freshly is the rule with a step-up for people.
+func (r callerRule) freshly() callerRule {
+	r.fresh = true
+	return r
+}
+
+// valid reports what is wrong with a rule: one without a caller, or that names a kind which can never have its scope.
+func (r callerRule) valid() error {
+	switch {
+	case r.kind == nobody:
+		return errors.New("has no rule for its caller")
+	case r.kind == anyone:
+		return nil
+	case r.scope == "" || len(r.by) == 0:
+		return errors.New("names no scope, or no kind of caller")
+	}
+	for _, k := range r.by {
+		if !k.CanHold(r.scope) {
+			return fmt.Errorf("is for %s, which cannot have %s", k, r.scope)
+		}
+	}
+	return nil
+}
+
+// allows reports whether the principal may call.
+func (r callerRule) allows(p credential.Principal) bool {
+	return slices.Contains(r.by, p.Kind) && p.Allows(r.scope)
 }
 
 // keyRule says whether a route takes an Idempotency-Key.
@@ -60,10 +129,7 @@ type route struct {
 
 // routes is the whole API: nothing else is registered anywhere. A test compares it with the contract.
 func routes() []route {
-	server := func(s credential.Scope) callerRule { return callerRule{kind: client, scope: s} }
-	open := callerRule{kind: anyone}
-	starter := callerRule{kind: client, scope: credential.RecoveriesStart, publishable: true}
-	holder := callerRule{kind: claimant, scope: credential.RecoveriesStart, publishable: true}
+	starter, holder := app(credential.RecoveriesStart), holder(credential.RecoveriesStart)
 	const (
 		get, put, post, del = http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete
 		rcv                 = "/v1/recoveries/{recovery_id}"
@@ -90,23 +156,22 @@ func routes() []route {
 		{method: post, path: acc + "/recovery-codes", caller: server(credential.AccountsWrite), class: ClassAccount, key: keyRequired, body: bodyMaybe, handle: (*handler).issueCodes},
 		{method: post, path: acc + "/objections", caller: server(credential.ObjectionsWrite), class: ClassObjection, key: keyRequired, body: bodyJSON, handle: (*handler).objectFromApp},
 
-		{method: post, path: "/v1/objections", caller: open, class: ClassObjection, key: keyOptional, body: bodyJSON, handle: (*handler).objectByLink},
-		{method: get, path: "/objection", caller: open, class: ClassPage, page: true, handle: (*handler).objectionPage},
-		{method: get, path: "/objection.js", caller: open, class: ClassPage, page: true, handle: (*handler).objectionScript},
-		{method: get, path: "/pages.css", caller: open, class: ClassPage, page: true, handle: (*handler).stylesheet},
+		{method: post, path: "/v1/objections", caller: open(), class: ClassObjection, key: keyOptional, body: bodyJSON, handle: (*handler).objectByLink},
+		{method: get, path: "/objection", caller: open(), class: ClassPage, page: true, handle: (*handler).objectionPage},
+		{method: get, path: "/objection.js", caller: open(), class: ClassPage, page: true, handle: (*handler).objectionScript},
+		{method: get, path: "/pages.css", caller: open(), class: ClassPage, page: true, handle: (*handler).stylesheet},
 
-		{method: get, path: "/.well-known/jwks.json", caller: open, class: ClassPage, page: true, handle: (*handler).jwks},
-		{method: get, path: "/openapi.yaml", caller: open, class: ClassPage, page: true, handle: (*handler).openAPI},
-		{method: get, path: "/docs", caller: open, class: ClassPage, page: true, handle: (*handler).reference},
-		{method: get, path: "/problems/{code}", caller: open, class: ClassPage, page: true, handle: (*handler).problemPage},
+		{method: get, path: "/.well-known/jwks.json", caller: open(), class: ClassPage, page: true, handle: (*handler).jwks},
+		{method: get, path: "/openapi.yaml", caller: open(), class: ClassPage, page: true, handle: (*handler).openAPI},
+		{method: get, path: "/docs", caller: open(), class: ClassPage, page: true, handle: (*handler).reference},
+		{method: get, path: "/problems/{code}", caller: open(), class: ClassPage, page: true, handle: (*handler).problemPage},
 	}
 }
 
 // devRoutes exist in a development installation only.
 func devRoutes() []route {
-	open := callerRule{kind: anyone}
 	return []route{
-		{method: http.MethodGet, path: "/dev/inbox", caller: open, class: ClassPage, page: true, dev: true, handle: (*handler).inbox},
-		{method: http.MethodPost, path: "/dev/clock", caller: open, class: ClassPage, key: keyOptional, body: bodyJSON, dev: true, handle: (*handler).advanceClock},
+		{method: http.MethodGet, path: "/dev/inbox", caller: open(), class: ClassPage, page: true, dev: true, handle: (*handler).inbox},
+		{method: http.MethodPost, path: "/dev/clock", caller: open(), class: ClassPage, key: keyOptional, body: bodyJSON, dev: true, handle: (*handler).advanceClock},
 	}
 }

@@ -28,7 +28,8 @@ func (s *Credentials) Find(ctx context.Context, publicID string) (credential.Pre
 	}
 	return credential.Presented{
 		Principal: credential.Principal{
-			Tenant: row.TenantID, Client: row.ClientID, Credential: publicID, Kind: credential.Kind(row.Kind), Scopes: scopes(row.Scopes), ExpiresAt: row.ExpiresAt.UTC(),
+			Tenant: row.TenantID, Client: row.ClientID, Credential: publicID, Kind: credential.Kind(row.Kind), Scopes: scopes(row.Scopes),
+			Owner: credential.PersonID(row.Owner), ExpiresAt: row.ExpiresAt.UTC(),
 		},
 		Hash: row.SecretHash, Now: row.Now.UTC(), Revoked: row.RevokedAt != nil, Disabled: row.DisabledAt != nil,
 	}, nil

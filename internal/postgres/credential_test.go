@@ -131,7 +131,7 @@ func TestAuthenticate_AcceptsALiveCredentialAndNothingElse(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, credential.Principal{
 		Tenant: "demo", Client: live.Client.ID, Credential: live.Credential.PublicID, Kind: credential.Service,
-		Scopes: []credential.Scope{credential.AccountsRead, credential.AccountsWrite}, ExpiresAt: live.Credential.ExpiresAt,
+		Scopes: []credential.Scope{credential.AccountsRead, credential.AccountsWrite}, Owner: credential.PersonID("Ops on call"), ExpiresAt: live.Credential.ExpiresAt,
 	}, p)
 
 	expired, revoked, disabled, deleted := w.create(credential.AccountsRead), w.create(credential.AccountsRead), w.create(credential.AccountsRead), w.create(credential.AccountsRead)
@@ -143,7 +143,7 @@ func TestAuthenticate_AcceptsALiveCredentialAndNothingElse(t *testing.T) {
 	var wrongSecret string // well formed, with its checksum, under a public id that exists
 	{
 		other, err := w.node().CreateClient(t.Context(), credential.CreateCommand{
-			Tenant: "demo", Name: "x", Kind: credential.Service, Owner: "x", Scopes: credential.Scopes(), By: operator(),
+			Tenant: "demo", Name: "x", Kind: credential.Service, Owner: "x", Scopes: credential.Service.Scopes(), By: operator(),
 		})
 		require.NoError(t, err)
 		wrongSecret = other.Token.Reveal()
@@ -270,4 +270,35 @@ func TestFlush_WritesTheLastUseOnceAMinute(t *testing.T) {
 	require.Equal(t, first, used())
 	w.exec(`insert into clock_shift (by) values (interval '61 seconds')`)
 	require.Greater(t, *used(), *first)
+}
+
+// R-123, R-139. What a machine can never have is refused by the core and, if somebody writes past it, by the database.
+func TestAIAgents_ReadProposeAndFlagAndNothingElse(t *testing.T) {
+	t.Parallel()
+	w := newClientWorld(t)
+	cmd := credential.CreateCommand{
+		Tenant: "demo", Name: "helper", Kind: credential.AIAgent, Owner: "Robin@Example.com", Scopes: credential.AIAgent.Scopes(), By: operator(),
+	}
+	i, err := w.CreateClient(t.Context(), cmd)
+	require.NoError(t, err)
+	p, err := w.Authenticate(t.Context(), i.Token.Reveal())
+	require.NoError(t, err)
+	require.Equal(t, credential.PersonID("robin@example.com"), p.Person(), "a bot and its owner are one")
+	for _, s := range credential.Scopes() {
+		for _, kind := range credential.ClientKinds() {
+			cmd.Kind, cmd.Scopes = kind, []credential.Scope{s}
+			_, err := w.CreateClient(t.Context(), cmd)
+			if kind.CanHold(s) {
+				require.NoError(t, err, "%s: %s", kind, s)
+				continue
+			}
+			require.Equal(t, fault.CodeInvalidRequest, fault.CodeOf(err), "%s: %s", kind, s)
+		}
+	}
+	for kind, scope := range map[string]string{"ai_agent": "cases:decide", "service": "cases:decide", "publishable": "accounts:read"} {
+		_, err := w.db.Pool().Exec(t.Context(), `update client set kind = $2, scopes = array[$3] where id = $1`, i.Client.ID, kind, scope)
+		require.ErrorContains(t, err, "check constraint", kind)
+	}
+	_, err = w.db.Pool().Exec(t.Context(), `update client set kind = 'ai_agent', scopes = '{accounts:write}' where id = $1`, i.Client.ID)
+	require.ErrorContains(t, err, "client_ai_agent_scopes")
 }

@@ -50,7 +50,7 @@ func (q *Queries) DisableClient(ctx context.Context, db DBTX, arg DisableClientP
 }
 
 const findCredential = `-- name: FindCredential :one
-SELECT holdfast_now()::timestamptz AS now, k.tenant_id, k.client_id, k.secret_hash, k.expires_at, k.revoked_at, c.kind, c.scopes, c.disabled_at
+SELECT holdfast_now()::timestamptz AS now, k.tenant_id, k.client_id, k.secret_hash, k.expires_at, k.revoked_at, c.kind, c.scopes, c.owner, c.disabled_at
   FROM client_credential k JOIN client c ON c.tenant_id = k.tenant_id AND c.id = k.client_id
  WHERE k.public_id = $1
 `
@@ -64,6 +64,7 @@ type FindCredentialRow struct {
 	RevokedAt  *time.Time
 	Kind       string
 	Scopes     []string
+	Owner      string
 	DisabledAt *time.Time
 }
 
@@ -79,6 +80,7 @@ func (q *Queries) FindCredential(ctx context.Context, db DBTX, publicID string) 
 		&i.RevokedAt,
 		&i.Kind,
 		&i.Scopes,
+		&i.Owner,
 		&i.DisabledAt,
 	)
 	return i, err
