@@ -191,11 +191,33 @@ func (e Method) Valid() bool {
 	}
 }
 
+// Defines values for ObjectionNext.
+const (
+	ObjectionNextNothing ObjectionNext = "nothing"
+	ObjectionNextProof   ObjectionNext = "proof"
+	ObjectionNextSupport ObjectionNext = "support"
+)
+
+// Valid indicates whether the value is a known member of the ObjectionNext enum.
+func (e ObjectionNext) Valid() bool {
+	switch e {
+	case ObjectionNextNothing:
+		return true
+	case ObjectionNextProof:
+		return true
+	case ObjectionNextSupport:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ObjectionOutcome.
 const (
 	ObjectionOutcomePaused   ObjectionOutcome = "paused"
 	ObjectionOutcomeRecorded ObjectionOutcome = "recorded"
 	ObjectionOutcomeReversed ObjectionOutcome = "reversed"
+	ObjectionOutcomeToHumans ObjectionOutcome = "to_humans"
 	ObjectionOutcomeVetoed   ObjectionOutcome = "vetoed"
 )
 
@@ -208,7 +230,30 @@ func (e ObjectionOutcome) Valid() bool {
 		return true
 	case ObjectionOutcomeReversed:
 		return true
+	case ObjectionOutcomeToHumans:
+		return true
 	case ObjectionOutcomeVetoed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ObjectionProof.
+const (
+	ObjectionProofAccepted ObjectionProof = "accepted"
+	ObjectionProofRefused  ObjectionProof = "refused"
+	ObjectionProofResting  ObjectionProof = "resting"
+)
+
+// Valid indicates whether the value is a known member of the ObjectionProof enum.
+func (e ObjectionProof) Valid() bool {
+	switch e {
+	case ObjectionProofAccepted:
+		return true
+	case ObjectionProofRefused:
+		return true
+	case ObjectionProofResting:
 		return true
 	default:
 		return false
@@ -778,22 +823,46 @@ type NotBefore = time.Time
 
 // Objection What an objection did. It reveals nothing about the claimant.
 type Objection struct {
-	// Outcome `paused`: the clock is stopped. `recorded`: noted beside an objection that stands. `vetoed`: the recovery is over.
+	// Next What can still be done. `proof`: evidence, or further evidence of another kind, can do more. `support`: people decide, and
+	// can be told. `nothing`: it is over.
+	Next ObjectionNext `json:"next"`
+
+	// Outcome `paused`: the clock is stopped. `recorded`: noted beside an objection that stands, or as the wish for a reversal.
+	// `to_humans`: both sides have shown so much that two people decide; nobody gets in before. `vetoed`: the recovery is over.
 	// `reversed`: the account is the owner's again.
 	Outcome ObjectionOutcome `json:"outcome"`
 
 	// PausedUntil Until when the recovery is paused, if it is.
 	PausedUntil *time.Time `json:"paused_until,omitempty"`
 
+	// Proof What became of the evidence, if there was any. `refused`: wrong, and counted. `resting`: not looked at, because its method
+	// rests after too many refusals. The objection stands in any case.
+	Proof *ObjectionProof `json:"proof,omitempty"`
+
+	// RetryAt When a method that rests can be tried again.
+	RetryAt *time.Time `json:"retry_at,omitempty"`
+
 	// State Where a recovery stands. `verifying`: proofs are awaited. `assisted`: two humans have to approve. `cooling_off`: the hold runs.
 	// `contested`: an objection stands. `ready`: the grant can be taken. `granted`: it was taken. `completed`: it was redeemed and
 	// probation runs. `rebind`: the person can still sign in and should simply add a factor there. The others are ends.
 	State *State `json:"state,omitempty"`
+
+	// Support Whom the owner can turn to. Only in answers to a link, whose notice said the same.
+	Support *Support `json:"support,omitempty"`
 }
 
-// ObjectionOutcome `paused`: the clock is stopped. `recorded`: noted beside an objection that stands. `vetoed`: the recovery is over.
+// ObjectionNext What can still be done. `proof`: evidence, or further evidence of another kind, can do more. `support`: people decide, and
+// can be told. `nothing`: it is over.
+type ObjectionNext string
+
+// ObjectionOutcome `paused`: the clock is stopped. `recorded`: noted beside an objection that stands, or as the wish for a reversal.
+// `to_humans`: both sides have shown so much that two people decide; nobody gets in before. `vetoed`: the recovery is over.
 // `reversed`: the account is the owner's again.
 type ObjectionOutcome string
+
+// ObjectionProof What became of the evidence, if there was any. `refused`: wrong, and counted. `resting`: not looked at, because its method
+// rests after too many refusals. The objection stands in any case.
+type ObjectionProof string
 
 // ObjectionRequest An owner's objection by link.
 type ObjectionRequest struct {
@@ -1021,6 +1090,15 @@ type StartedRecovery struct {
 // `contested`: an objection stands. `ready`: the grant can be taken. `granted`: it was taken. `completed`: it was redeemed and
 // probation runs. `rebind`: the person can still sign in and should simply add a factor there. The others are ends.
 type State string
+
+// Support Whom the owner can turn to. Only in answers to a link, whose notice said the same.
+type Support struct {
+	// Contact Where its support is reached: an address, a number or a page.
+	Contact *string `json:"contact,omitempty"`
+
+	// Name The name of the service that sent the notice.
+	Name string `json:"name"`
+}
 
 // Time RFC 3339; in answers always UTC.
 type Time = time.Time
@@ -1430,8 +1508,12 @@ type ClientInterface interface {
 	// ObjectByLinkWithBody Object by the link of a notice
 	//
 	// Open to anyone who holds the token of a notice's link; the page `/objection` calls it after a person has pressed its button.
-	// The link alone pauses the recovery; with evidence it can end it. The answer says nothing about the claimant. A link that is
-	// wrong, used or too old is one and the same answer: 422 `objection_refused`.
+	// The link alone pauses the recovery; with evidence it can end it, or take the account back within probation. Evidence may be
+	// sent at once or later by the same link, and several proofs of different kinds add up. A proof that is refused is counted and
+	// takes nothing from the objection: the answer is 202 all the same, and its `proof` says so. Only where the link alone does
+	// nothing any more a refused proof is 422 `proof_refused`, and one whose method rests 429 `throttled`.
+	// The answer says nothing about the claimant. A link that is wrong, used or too old is one and the same answer: 422
+	// `objection_refused`, and a proof beside it is not looked at.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1441,8 +1523,12 @@ type ClientInterface interface {
 	// ObjectByLink Object by the link of a notice
 	//
 	// Open to anyone who holds the token of a notice's link; the page `/objection` calls it after a person has pressed its button.
-	// The link alone pauses the recovery; with evidence it can end it. The answer says nothing about the claimant. A link that is
-	// wrong, used or too old is one and the same answer: 422 `objection_refused`.
+	// The link alone pauses the recovery; with evidence it can end it, or take the account back within probation. Evidence may be
+	// sent at once or later by the same link, and several proofs of different kinds add up. A proof that is refused is counted and
+	// takes nothing from the objection: the answer is 202 all the same, and its `proof` says so. Only where the link alone does
+	// nothing any more a refused proof is 422 `proof_refused`, and one whose method rests 429 `throttled`.
+	// The answer says nothing about the claimant. A link that is wrong, used or too old is one and the same answer: 422
+	// `objection_refused`, and a proof beside it is not looked at.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1918,8 +2004,12 @@ func (c *Client) RedeemGrant(ctx context.Context, params *RedeemGrantParams, bod
 // ObjectByLinkWithBody Object by the link of a notice
 //
 // Open to anyone who holds the token of a notice's link; the page `/objection` calls it after a person has pressed its button.
-// The link alone pauses the recovery; with evidence it can end it. The answer says nothing about the claimant. A link that is
-// wrong, used or too old is one and the same answer: 422 `objection_refused`.
+// The link alone pauses the recovery; with evidence it can end it, or take the account back within probation. Evidence may be
+// sent at once or later by the same link, and several proofs of different kinds add up. A proof that is refused is counted and
+// takes nothing from the objection: the answer is 202 all the same, and its `proof` says so. Only where the link alone does
+// nothing any more a refused proof is 422 `proof_refused`, and one whose method rests 429 `throttled`.
+// The answer says nothing about the claimant. A link that is wrong, used or too old is one and the same answer: 422
+// `objection_refused`, and a proof beside it is not looked at.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1939,8 +2029,12 @@ func (c *Client) ObjectByLinkWithBody(ctx context.Context, params *ObjectByLinkP
 // ObjectByLink Object by the link of a notice
 //
 // Open to anyone who holds the token of a notice's link; the page `/objection` calls it after a person has pressed its button.
-// The link alone pauses the recovery; with evidence it can end it. The answer says nothing about the claimant. A link that is
-// wrong, used or too old is one and the same answer: 422 `objection_refused`.
+// The link alone pauses the recovery; with evidence it can end it, or take the account back within probation. Evidence may be
+// sent at once or later by the same link, and several proofs of different kinds add up. A proof that is refused is counted and
+// takes nothing from the objection: the answer is 202 all the same, and its `proof` says so. Only where the link alone does
+// nothing any more a refused proof is 422 `proof_refused`, and one whose method rests 429 `throttled`.
+// The answer says nothing about the claimant. A link that is wrong, used or too old is one and the same answer: 422
+// `objection_refused`, and a proof beside it is not looked at.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3344,8 +3438,12 @@ type ClientWithResponsesInterface interface {
 	// ObjectByLinkWithBodyWithResponse Object by the link of a notice
 	//
 	// Open to anyone who holds the token of a notice's link; the page `/objection` calls it after a person has pressed its button.
-	// The link alone pauses the recovery; with evidence it can end it. The answer says nothing about the claimant. A link that is
-	// wrong, used or too old is one and the same answer: 422 `objection_refused`.
+	// The link alone pauses the recovery; with evidence it can end it, or take the account back within probation. Evidence may be
+	// sent at once or later by the same link, and several proofs of different kinds add up. A proof that is refused is counted and
+	// takes nothing from the objection: the answer is 202 all the same, and its `proof` says so. Only where the link alone does
+	// nothing any more a refused proof is 422 `proof_refused`, and one whose method rests 429 `throttled`.
+	// The answer says nothing about the claimant. A link that is wrong, used or too old is one and the same answer: 422
+	// `objection_refused`, and a proof beside it is not looked at.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3355,8 +3453,12 @@ type ClientWithResponsesInterface interface {
 	// ObjectByLinkWithResponse Object by the link of a notice
 	//
 	// Open to anyone who holds the token of a notice's link; the page `/objection` calls it after a person has pressed its button.
-	// The link alone pauses the recovery; with evidence it can end it. The answer says nothing about the claimant. A link that is
-	// wrong, used or too old is one and the same answer: 422 `objection_refused`.
+	// The link alone pauses the recovery; with evidence it can end it, or take the account back within probation. Evidence may be
+	// sent at once or later by the same link, and several proofs of different kinds add up. A proof that is refused is counted and
+	// takes nothing from the objection: the answer is 202 all the same, and its `proof` says so. Only where the link alone does
+	// nothing any more a refused proof is 422 `proof_refused`, and one whose method rests 429 `throttled`.
+	// The answer says nothing about the claimant. A link that is wrong, used or too old is one and the same answer: 422
+	// `objection_refused`, and a proof beside it is not looked at.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6294,8 +6396,12 @@ func (c *ClientWithResponses) RedeemGrantWithResponse(ctx context.Context, param
 // ObjectByLinkWithBodyWithResponse Object by the link of a notice
 //
 // Open to anyone who holds the token of a notice's link; the page `/objection` calls it after a person has pressed its button.
-// The link alone pauses the recovery; with evidence it can end it. The answer says nothing about the claimant. A link that is
-// wrong, used or too old is one and the same answer: 422 `objection_refused`.
+// The link alone pauses the recovery; with evidence it can end it, or take the account back within probation. Evidence may be
+// sent at once or later by the same link, and several proofs of different kinds add up. A proof that is refused is counted and
+// takes nothing from the objection: the answer is 202 all the same, and its `proof` says so. Only where the link alone does
+// nothing any more a refused proof is 422 `proof_refused`, and one whose method rests 429 `throttled`.
+// The answer says nothing about the claimant. A link that is wrong, used or too old is one and the same answer: 422
+// `objection_refused`, and a proof beside it is not looked at.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -6311,8 +6417,12 @@ func (c *ClientWithResponses) ObjectByLinkWithBodyWithResponse(ctx context.Conte
 // ObjectByLinkWithResponse Object by the link of a notice
 //
 // Open to anyone who holds the token of a notice's link; the page `/objection` calls it after a person has pressed its button.
-// The link alone pauses the recovery; with evidence it can end it. The answer says nothing about the claimant. A link that is
-// wrong, used or too old is one and the same answer: 422 `objection_refused`.
+// The link alone pauses the recovery; with evidence it can end it, or take the account back within probation. Evidence may be
+// sent at once or later by the same link, and several proofs of different kinds add up. A proof that is refused is counted and
+// takes nothing from the objection: the answer is 202 all the same, and its `proof` says so. Only where the link alone does
+// nothing any more a refused proof is 422 `proof_refused`, and one whose method rests 429 `throttled`.
+// The answer says nothing about the claimant. A link that is wrong, used or too old is one and the same answer: 422
+// `objection_refused`, and a proof beside it is not looked at.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -67,8 +67,8 @@ func TestTheOwnersLink_PausesOnceAndTheRecoveryGoesOnAfterSilence(t *testing.T) 
 	require.Equal(t, http.StatusOK, s.Redeem(t, c.Grant(t).Grant).Status)
 }
 
-// R-104, S2. A signed-in owner with an authenticator of their own ends a weaker claim at once; a wrong code is counted and
-// does nothing else.
+// R-104, S2. An owner with an authenticator of their own ends a weaker claim at once; a wrong code beside the link is counted
+// and the link pauses all the same.
 func TestTheOwnersEvidence_EndsAWeakerClaim(t *testing.T) {
 	t.Parallel()
 	s := apptest.New(t)
@@ -84,10 +84,16 @@ func TestTheOwnersEvidence_EndsAWeakerClaim(t *testing.T) {
 		}})
 	}
 
-	apptest.Refused(t, object("000000"), http.StatusUnprocessableEntity, client.ProblemCodeProofRefused)
-	require.Equal(t, client.StateCoolingOff, c.Read(t).State)
-	o := apptest.Decode[client.Objection](t, object(s.TOTP(t, seed)), http.StatusAccepted)
+	o := apptest.Decode[client.Objection](t, object("000000"), http.StatusAccepted)
+	require.Equal(t, client.ObjectionOutcomePaused, o.Outcome)
+	require.Equal(t, client.ObjectionProofRefused, *o.Proof)
+	require.Equal(t, client.ObjectionNextProof, o.Next)
+	require.Equal(t, client.Support{Name: "Acme", Contact: text("https://support.example.com")}, *o.Support)
+	require.Equal(t, client.StateContested, c.Read(t).State)
+	o = apptest.Decode[client.Objection](t, object(s.TOTP(t, seed)), http.StatusAccepted)
 	require.Equal(t, client.ObjectionOutcomeVetoed, o.Outcome)
+	require.Equal(t, client.ObjectionProofAccepted, *o.Proof)
+	require.Equal(t, client.ObjectionNextNothing, o.Next)
 	require.Equal(t, client.StateVetoed, c.Read(t).State)
 	s.Mail.Await(t, ada, notify.RecoveryVetoed, 1)
 	s.Mail.Await(t, adaPhone, notify.RecoveryVetoed, 1)
@@ -118,6 +124,8 @@ func TestTheOwner_ObjectsThroughTheApp(t *testing.T) {
 	require.Equal(t, client.StateContested, c.Read(t).State)
 	apptest.Refused(t, c.Do(t, http.MethodPost, "/grant", nil), http.StatusConflict, client.ProblemCodeNotReady)
 }
+
+func text(s string) *string { return &s }
 
 // claimWithCode claims ada's account with a mailed code and a saved one.
 func claimWithCode(t *testing.T, s *apptest.Service, code string) *apptest.Claim {

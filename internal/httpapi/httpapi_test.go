@@ -167,7 +167,7 @@ func TestCommands_CarryWhatTheRequestSaid(t *testing.T) {
 	require.True(t, ok)
 	require.True(t, start.Publishable)
 
-	b.send(t, good()["objectByLink"])
+	require.Contains(t, b.send(t, good()["objectByLink"]).body, `"support":{"name":"Acme","contact":"555 0100"}`, "as the notice shows it")
 	objection, ok := b.core.last(t).(recovery.ObjectCommand)
 	require.True(t, ok)
 	require.Equal(t, factor.Method(""), objection.Method)

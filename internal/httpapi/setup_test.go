@@ -116,11 +116,13 @@ func (c *core) Redeem(_ context.Context, cmd recovery.RedeemCommand) (recovery.R
 }
 
 func (c *core) Object(_ context.Context, cmd recovery.ObjectCommand) (recovery.ObjectionView, error) {
-	return recovery.ObjectionView{Outcome: recovery.ObjectionPaused, State: recovery.Contested, PausedUntil: t0()}, c.ask(cmd)
+	return recovery.ObjectionView{
+		Outcome: recovery.ObjectionPaused, State: recovery.Contested, PausedUntil: t0(), Next: recovery.NextProof, Tenant: "Acme", Support: " 555 0100\u202e\n",
+	}, c.ask(cmd)
 }
 
 func (c *core) ObjectFromApp(_ context.Context, cmd recovery.AppObjectCommand) ([]recovery.ObjectionView, error) {
-	return []recovery.ObjectionView{{Outcome: recovery.ObjectionVetoed, State: recovery.Vetoed}}, c.ask(cmd)
+	return []recovery.ObjectionView{{Outcome: recovery.ObjectionVetoed, State: recovery.Vetoed, Next: recovery.NextNothing}}, c.ask(cmd)
 }
 
 // accounts is the accounts' side of the core; its methods would clash with the recoveries'.

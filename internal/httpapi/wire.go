@@ -2,7 +2,9 @@ package httpapi
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/holdfast/holdfast/internal/account"
 	"github.com/holdfast/holdfast/internal/factor"
@@ -64,6 +66,14 @@ type (
 		Outcome     recovery.ObjectionOutcome `json:"outcome"`
 		State       recovery.State            `json:"state,omitempty"`
 		PausedUntil time.Time                 `json:"paused_until,omitzero"`
+		Proof       recovery.ShownProof       `json:"proof,omitempty"`
+		RetryAt     time.Time                 `json:"retry_at,omitzero"`
+		Next        recovery.ObjectionNext    `json:"next"`
+		Support     *supportBody              `json:"support,omitempty"`
+	}
+	supportBody struct {
+		Name    string `json:"name"`
+		Contact string `json:"contact,omitempty"`
 	}
 	objectionsBody struct {
 		Objections []objectionBody `json:"objections"`
@@ -155,7 +165,13 @@ func presentRedemption(r recovery.Redemption) redemptionBody {
 }
 
 func presentObjection(v recovery.ObjectionView) objectionBody {
-	return objectionBody{Outcome: v.Outcome, State: v.State, PausedUntil: v.PausedUntil.UTC()}
+	out := objectionBody{
+		Outcome: v.Outcome, State: v.State, PausedUntil: v.PausedUntil.UTC(), Proof: v.Proof, RetryAt: v.RetryAt.UTC(), Next: v.Next,
+	}
+	if v.Tenant != "" {
+		out.Support = &supportBody{Name: line(v.Tenant, 100), Contact: line(v.Support, 120)}
+	}
+	return out
 }
 
 func presentAccount(v account.View) accountBody {
@@ -190,6 +206,18 @@ func presentStatus(s account.Status) statusBody {
 		out.OpenRecoveries[i] = openRecoveryBody{ID: r.ID, State: r.State, StartedAt: r.StartedAt.UTC(), NotBefore: r.NotBefore.UTC()}
 	}
 	return out
+}
+
+// line is a text on one line, without invisible characters, and cut to the contract's length.
+func line(text string, limit int) string {
+	visible := strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, text)
+	runes := []rune(strings.Join(strings.Fields(visible), " "))
+	return strings.TrimSpace(string(runes[:min(len(runes), limit)]))
 }
 
 // list is items, never null in JSON.

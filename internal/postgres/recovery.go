@@ -125,7 +125,9 @@ func (s *Recoveries) ObjectionTarget(ctx context.Context, tokenHash []byte) (rec
 	if err != nil {
 		return recovery.ObjectionTarget{}, err
 	}
-	return recovery.ObjectionTarget{Tenant: row.TenantID, Recovery: *row.RecoveryID, Channel: row.ChannelID}, nil
+	return recovery.ObjectionTarget{
+		Tenant: row.TenantID, Recovery: *row.RecoveryID, Channel: row.ChannelID, TenantName: row.Name, Support: row.SupportContact,
+	}, nil
 }
 
 // OpenRecoveries implements recovery.Store.

@@ -180,10 +180,31 @@ type ObjectionOutcome string
 
 // The outcomes of an objection.
 const (
-	ObjectionPaused   ObjectionOutcome = "paused"   // the clock is stopped
-	ObjectionRecorded ObjectionOutcome = "recorded" // noted beside one that stands, or for a reversal
-	ObjectionVetoed   ObjectionOutcome = "vetoed"   // the recovery is over
-	ObjectionReversed ObjectionOutcome = "reversed" // the account is the owner's again
+	ObjectionPaused   ObjectionOutcome = "paused"    // the clock is stopped
+	ObjectionRecorded ObjectionOutcome = "recorded"  // noted beside one that stands, or for a reversal
+	ObjectionToHumans ObjectionOutcome = "to_humans" // both sides have shown too much for a machine to tell them apart
+	ObjectionVetoed   ObjectionOutcome = "vetoed"    // the recovery is over
+	ObjectionReversed ObjectionOutcome = "reversed"  // the account is the owner's again
+)
+
+// ShownProof says what became of a proof beside an objection.
+type ShownProof string
+
+// The results of a proof.
+const (
+	ShownAccepted ShownProof = "accepted"
+	ShownRefused  ShownProof = "refused" // and counted
+	ShownResting  ShownProof = "resting" // not looked at: its method rests after too many refusals
+)
+
+// ObjectionNext says what the owner can still do.
+type ObjectionNext string
+
+// The ways to go on.
+const (
+	NextProof   ObjectionNext = "proof"   // a proof, or a further one of another kind, can do more
+	NextSupport ObjectionNext = "support" // people decide; they can be told
+	NextNothing ObjectionNext = "nothing" // it is over
 )
 
 // ObjectionView is the answer to an objection. It reveals nothing about the claimant (R-103).
@@ -191,4 +212,11 @@ type ObjectionView struct {
 	Outcome     ObjectionOutcome `json:"outcome"`
 	State       State            `json:"state"`
 	PausedUntil time.Time        `json:"paused_until"`
+	Proof       ShownProof       `json:"proof,omitempty"` // empty when none came along
+	RetryAt     time.Time        `json:"retry_at"`        // when a resting method can be tried again
+	Next        ObjectionNext    `json:"next"`
+
+	// Who asks, as the notice itself said it. Not for the app, which is the tenant's own.
+	Tenant  string `json:"-"`
+	Support string `json:"-"`
 }

@@ -23,14 +23,15 @@ type objecting struct {
 	by                        audit.Actor
 	origin, requestID         string
 	key                       idempotency.Key
-	proven                    *factor.Evidence // shown already, in this very request, against another recovery
+	shown                     *shown // what was beside it, where this very request had it judged against another recovery
 }
 
 // Object is the owner's objection by the link of a notice. The link alone pauses; with a proof it can end the recovery
-// . It reveals nothing about the claimant.
+// . It reveals nothing about the claimant. What the link alone does it does beside a proof that is refused
+// as well (ADR 0016); the view then says so.
 //
-// Faults: CodeObjectionRefused for a link that is unknown, spent, or of a recovery that is over; CodeProofRefused for a wrong
-// proof, which is counted; CodeThrottled while the method rests.
+// Faults: CodeObjectionRefused for a link that is unknown, spent, or of a recovery that is over, whose proof is not looked
+// at; where the link alone has no effect, CodeProofRefused for a wrong proof and CodeThrottled while its method rests.
 func (s *Service) Object(ctx context.Context, cmd ObjectCommand) (ObjectionView, error) {
 	if err := secret.CheckObjectionToken(cmd.Token); err != nil {
 		return ObjectionView{}, fault.Of(fault.CodeObjectionRefused)
@@ -45,12 +46,17 @@ func (s *Service) Object(ctx context.Context, cmd ObjectCommand) (ObjectionView,
 		method: cmd.Method, code: cmd.Code, by: audit.Actor{Kind: audit.ActorOwner}, origin: network(cmd.Addr),
 		requestID: cmd.RequestID, key: cmd.Key,
 	})
-	return view, err
+	if err != nil {
+		return ObjectionView{}, err
+	}
+	view.Tenant, view.Support = target.TenantName, target.Support
+	return view, nil
 }
 
 // ObjectFromApp is the signed-in owner's objection through the tenant's app: a live session counts as E1, a fresh proof by
 // what it is. It concerns one recovery, or all that are open; one that cannot be objected to any more is left out. The
-// proof is used up once and counts against all of them: a thief must not shield one claim by starting another.
+// proof is judged, counted and used up once and counts against all of them: a thief must not shield one claim by starting
+// another.
 //
 // Faults: CodeNotFound when there is nothing to object to; those of Object.
 func (s *Service) ObjectFromApp(ctx context.Context, cmd AppObjectCommand) ([]ObjectionView, error) {
@@ -59,36 +65,39 @@ func (s *Service) ObjectFromApp(ctx context.Context, cmd AppObjectCommand) ([]Ob
 		return nil, fault.Wrap(err, "object from app")
 	}
 	var views []ObjectionView
-	var proven *factor.Evidence
+	var beside *shown
+	nothing := fault.Of(fault.CodeNotFound)
 	for _, id := range ids {
-		view, shown, err := s.object(ctx, objecting{
+		view, judged, err := s.object(ctx, objecting{
 			tenant: cmd.Tenant, recovery: id, channel: appChannel, base: factor.E1, method: cmd.Method, code: cmd.Code,
-			by: audit.Actor{Kind: audit.ActorOwner, ID: cmd.Client}, requestID: cmd.RequestID, proven: proven,
+			by: audit.Actor{Kind: audit.ActorOwner, ID: cmd.Client}, requestID: cmd.RequestID, shown: beside,
 			key: cmd.Key.Part(id),
 		})
-		if shown != nil {
-			proven = shown
+		if judged != nil {
+			beside = judged
 		}
 		switch fault.CodeOf(err) {
 		case "":
 			views = append(views, view)
 		case fault.CodeObjectionRefused:
+		case fault.CodeProofRefused, fault.CodeThrottled: // the session alone did nothing to this one, and may to the next
+			nothing = fault.From(err)
 		default:
 			return nil, err
 		}
 	}
 	if len(views) == 0 {
-		return nil, fault.Of(fault.CodeNotFound)
+		return nil, nothing
 	}
 	return views, nil
 }
 
-// object weighs one objection, and gives the proof beside it once that is committed.
-func (s *Service) object(ctx context.Context, o objecting) (ObjectionView, *factor.Evidence, error) {
+// object weighs one objection, and gives what became of the proof beside it once that is committed.
+func (s *Service) object(ctx context.Context, o objecting) (ObjectionView, *shown, error) {
 	var g gathered
 	var err error
 	q := Query{Tenant: o.tenant, ID: o.recovery, Key: o.key}
-	if o.method != "" && o.proven == nil {
+	if o.method != "" && o.shown == nil {
 		if g, err = s.gather(ctx, o.tenant, o.recovery, "", o.code, func(SavedLookup) bool { return o.method == factor.RecoveryCode }); err != nil {
 			return ObjectionView{}, nil, fault.Wrap(err, "object")
 		}
@@ -96,17 +105,17 @@ func (s *Service) object(ctx context.Context, o objecting) (ObjectionView, *fact
 		q.OpenCounters = q.Counters
 	}
 	var out sealed[ObjectionView]
-	var shown *factor.Evidence
+	var beside *shown
 	err = s.Store.Changing(ctx, q, func(tx Tx, in Loaded) error {
 		if in.Replay != nil {
 			return replay(o.key, in.Replay, &out)
 		}
-		out, shown = sealed[ObjectionView]{}, nil
-		change, evidence, err := s.objected(o, in, g, &out)
+		out, beside = sealed[ObjectionView]{}, nil
+		change, judged, err := s.objected(o, in, g, &out)
 		if err != nil {
 			return err
 		}
-		shown = evidence
+		beside = judged
 		if change.Remember, err = remember(o.key, out); err != nil {
 			return err
 		}
@@ -114,7 +123,7 @@ func (s *Service) object(ctx context.Context, o objecting) (ObjectionView, *fact
 	})
 	switch fault.CodeOf(err) {
 	case "":
-		return out.Value, shown, out.err()
+		return out.Value, beside, out.err()
 	case fault.CodeNotAllowedInState, fault.CodeNotFound:
 		return ObjectionView{}, nil, fault.Of(fault.CodeObjectionRefused).Because(err)
 	default:
@@ -122,46 +131,53 @@ func (s *Service) object(ctx context.Context, o objecting) (ObjectionView, *fact
 	}
 }
 
-// objected weighs the objection and makes what follows.
-func (s *Service) objected(o objecting, in Loaded, g gathered, out *sealed[ObjectionView]) (Change, *factor.Evidence, error) {
+// objected weighs the objection and makes what follows. A proof that is refused takes nothing from the objection: it is
+// weighed as if it had come alone, and only where it then does nothing is the proof's refusal the answer.
+func (s *Service) objected(o objecting, in Loaded, g gathered, out *sealed[ObjectionView]) (Change, *shown, error) {
 	change := in.change(o.by, o.origin, o.requestID)
-	evidence := o.proven
-	if o.method != "" && evidence == nil {
+	beside := o.shown
+	if o.method != "" && beside == nil && in.Recovery.hears(in.Now) {
 		var err error
-		if evidence, err = s.prove(o, in, g, &change); err != nil {
+		if beside, err = s.prove(o, in, g, &change); err != nil {
 			return Change{}, nil, err
 		}
-		if evidence == nil {
-			out.refuse(fault.Of(fault.CodeProofRefused))
-			return change, nil, nil
-		}
 	}
-	objection := o.weigh(s.newID("obj", in.Now), evidence, in)
+	objection := o.weigh(s.newID("obj", in.Now), beside, in)
 	step, err := in.Recovery.Apply(Event{Kind: Object, Objection: objection, Reason: o.channelKind()}, in.Now)
-	if err != nil {
+	switch {
+	case err != nil && len(change.Counters) > 0 && beside.refused(): // nothing but the count
+		out.refuse(beside.fault(in.Now))
+		return change, beside, nil
+	case err != nil && beside.refused():
+		return Change{}, nil, beside.fault(in.Now)
+	case err != nil:
 		return Change{}, nil, err
 	}
 	change.Steps = []Step{step}
 	change.Notices = append(change.Notices, s.notices(step, in.Account, in.Now)...)
-	out.Value = objectionView(step)
-	if step.Event == Due { // past the deadline: it ended by itself, and nothing was used up
+	out.Value = objectionView(step, beside)
+	switch {
+	case step.Event == Due: // past the deadline: it ended by itself
 		out.refuse(fault.Of(fault.CodeObjectionRefused))
-		change.Counters, change.TOTP, change.SavedUse = nil, nil, ""
-		return change, nil, nil
+	case step.Refusal() != nil && beside.refused():
+		out.refuse(beside.fault(in.Now))
+	default:
+		out.refuse(step.Refusal())
 	}
-	out.refuse(step.Refusal())
-	return change, evidence, nil
+	return change, beside, nil
 }
 
 // weigh makes the objection. What the claim itself rests on cannot be counted against it (rule c of requirements.md,
-// section 4.1).
-func (o objecting) weigh(id string, evidence *factor.Evidence, in Loaded) *Objection {
+// section 4.1); what was shown with earlier objections that still stand counts with it: the owner can bring one proof after
+// the other, as the claimant can.
+func (o objecting) weigh(id string, beside *shown, in Loaded) *Objection {
 	objection := &Objection{ID: id, Channel: o.channel, Strength: o.base}
-	if evidence != nil {
-		objection.Evidence = []factor.Evidence{*evidence}
-		independent := factor.Independent(objection.Evidence, in.Recovery.Evidence)
-		objection.Strength = max(objection.Strength, factor.StrengthOf(independent, in.Now))
+	if beside == nil || beside.evidence == nil {
+		return objection
 	}
+	objection.Evidence = []factor.Evidence{*beside.evidence}
+	all := append(in.Recovery.shownAgainst(), *beside.evidence)
+	objection.Strength = max(objection.Strength, strength(factor.Independent(all, in.Recovery.Evidence)))
 	return objection
 }
 
@@ -173,16 +189,16 @@ func (o objecting) channelKind() string {
 	return "link"
 }
 
-// prove judges the proof beside an objection by the same counters and with the same care as a claimant's. It gives none
-// where the proof is refused, which is counted.
-func (s *Service) prove(o objecting, in Loaded, g gathered, change *Change) (*factor.Evidence, error) {
+// prove judges the proof beside an objection by the same counters and with the same care as a claimant's. A refusal is
+// counted; while the method rests the proof is not looked at.
+func (s *Service) prove(o objecting, in Loaded, g gathered, change *Change) (*shown, error) {
 	if o.method != factor.TOTP && o.method != factor.RecoveryCode {
 		return nil, fault.Of(fault.CodeMethodUnavailable)
 	}
 	kind := failureKind(o.method)
 	counter := in.Counters[kind]
 	if may, wait := counter.mayFail(in.Now); !may {
-		return nil, fault.Of(fault.CodeThrottled).After(wait)
+		return &shown{result: ShownResting, retryAt: in.Now.Add(wait)}, nil
 	}
 	v := s.judge(o.code, in, Challenge{Method: o.method, ExpiresAt: in.Now.Add(time.Minute)}, g)
 	if v.evidence == nil {
@@ -195,30 +211,13 @@ func (s *Service) prove(o objecting, in Loaded, g gathered, change *Change) (*fa
 		if !counter.DisabledAt.IsZero() {
 			s.disable(change, in, o.method)
 		}
-		return nil, nil //nolint:nilnil // refused, and written down.
+		out := &shown{result: ShownRefused}
+		if may, wait := counter.mayFail(in.Now); !may {
+			out.retryAt = in.Now.Add(wait)
+		}
+		return out, nil
 	}
 	change.Counters = map[string]Counter{kind: counter.succeed()}
 	change.TOTP, change.SavedUse = v.totp, v.saved
-	return v.evidence, nil
-}
-
-func objectionView(step Step) ObjectionView {
-	v := ObjectionView{State: step.To}
-	switch step.To {
-	case Vetoed:
-		v.Outcome = ObjectionVetoed
-	case Reversed:
-		v.Outcome = ObjectionReversed
-	case Contested:
-		v.Outcome = ObjectionPaused
-		v.PausedUntil = step.Next.ContestedAt.Add(step.Next.pauseLeft())
-		if step.From == Contested {
-			v.Outcome = ObjectionRecorded
-		}
-	case Initiated, Verifying, Assisted, CoolingOff, Ready, Granted, Completed, Closed, Rebind, Cancelled, Expired, Denied:
-		v.Outcome = ObjectionRecorded
-	default:
-		v.Outcome = ObjectionRecorded
-	}
-	return v
+	return &shown{result: ShownAccepted, evidence: v.evidence}, nil
 }

@@ -165,8 +165,8 @@ type GrantRecord struct {
 // DueRecovery names a recovery to look at.
 type DueRecovery struct{ Tenant, ID string }
 
-// ObjectionTarget is what an objection link is about.
-type ObjectionTarget struct{ Tenant, Recovery, Channel string }
+// ObjectionTarget is what an objection link is about, and the tenant's name and support contact, which the notice named.
+type ObjectionTarget struct{ Tenant, Recovery, Channel, TenantName, Support string }
 
 // Change is all that one operation writes. Steps come in order, each with its own version and audit event.
 type Change struct {

@@ -145,13 +145,16 @@ func (r Recovery) heard(again Objection) bool {
 
 // claim is the strength of what the claimant has shown. The age that counts is that at the proof: a hold must not turn the
 // number that a thief added last month into one that outweighs the owner's objection.
-func (r Recovery) claim() factor.Strength {
+func (r Recovery) claim() factor.Strength { return strength(r.Evidence) }
+
+// strength adds up evidence that was shown at several moments, each item as old as it was at its own.
+func strength(evidence []factor.Evidence) factor.Strength {
 	var latest time.Time
-	for _, e := range r.Evidence {
+	for _, e := range evidence {
 		latest = later(latest, e.At)
 	}
-	proven := make([]factor.Evidence, 0, len(r.Evidence))
-	for _, e := range r.Evidence {
+	proven := make([]factor.Evidence, 0, len(evidence))
+	for _, e := range evidence {
 		if !e.Since.IsZero() {
 			e.Since = e.Since.Add(latest.Sub(e.At)) // as old at latest as it was at its own proof
 		}

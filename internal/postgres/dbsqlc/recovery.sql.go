@@ -101,19 +101,29 @@ func (q *Queries) DueRecoveries(ctx context.Context, db DBTX, atMost int32) ([]D
 }
 
 const findObjection = `-- name: FindObjection :one
-SELECT n.tenant_id, n.recovery_id, n.channel_id FROM notice n WHERE n.objection_hash = $1
+SELECT n.tenant_id, n.recovery_id, n.channel_id, t.name, t.support_contact
+  FROM notice n JOIN tenant t ON t.id = n.tenant_id
+ WHERE n.objection_hash = $1
 `
 
 type FindObjectionRow struct {
-	TenantID   string
-	RecoveryID *string
-	ChannelID  string
+	TenantID       string
+	RecoveryID     *string
+	ChannelID      string
+	Name           string
+	SupportContact string
 }
 
 func (q *Queries) FindObjection(ctx context.Context, db DBTX, objectionHash []byte) (FindObjectionRow, error) {
 	row := db.QueryRow(ctx, findObjection, objectionHash)
 	var i FindObjectionRow
-	err := row.Scan(&i.TenantID, &i.RecoveryID, &i.ChannelID)
+	err := row.Scan(
+		&i.TenantID,
+		&i.RecoveryID,
+		&i.ChannelID,
+		&i.Name,
+		&i.SupportContact,
+	)
 	return i, err
 }
 

@@ -69,7 +69,9 @@ SELECT r.claimant_hash,
   FROM recovery r WHERE r.tenant_id = @tenant_id AND r.id = @recovery_id;
 
 -- name: FindObjection :one
-SELECT n.tenant_id, n.recovery_id, n.channel_id FROM notice n WHERE n.objection_hash = @objection_hash;
+SELECT n.tenant_id, n.recovery_id, n.channel_id, t.name, t.support_contact
+  FROM notice n JOIN tenant t ON t.id = n.tenant_id
+ WHERE n.objection_hash = @objection_hash;
 
 -- name: FindOpenRecoveries :many
 SELECT r.id FROM recovery r
