@@ -368,6 +368,21 @@ func (e ProblemCode) Valid() bool {
 	}
 }
 
+// Defines values for QueuedErasureErasure.
+const (
+	Queued QueuedErasureErasure = "queued"
+)
+
+// Valid indicates whether the value is a known member of the QueuedErasureErasure enum.
+func (e QueuedErasureErasure) Valid() bool {
+	switch e {
+	case Queued:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Reason.
 const (
 	LostAll           Reason = "lost_all"
@@ -535,6 +550,9 @@ type AccountStatus struct {
 	// AccountRef Your own stable name of the account.
 	AccountRef AccountRef `json:"account_ref"`
 
+	// ErasureQueuedAt Since when an erasure waits, if one does.
+	ErasureQueuedAt *time.Time `json:"erasure_queued_at,omitempty"`
+
 	// Means What can be asked for. Before the first accepted proof these are the tenant's methods, after it the account's.
 	Means Methods `json:"means"`
 
@@ -547,8 +565,15 @@ type AccountStatus struct {
 	// RecoveryReady Whether there are at least two separate means of recovery.
 	RecoveryReady bool `json:"recovery_ready"`
 
-	// Restrict What to hold back for now.
+	// Restrict What to hold back for now: `addresses`, `factors`, `recovery_codes`, `erasure`, `export` while a recovery is open or in probation;
+	// `high_value` (payments, payout details, whatever cannot be taken back) in probation and for seven days after a reversal.
 	Restrict []string `json:"restrict"`
+
+	// ReversalRequested Within probation somebody said that it was not them, without the evidence that would settle it. Be careful.
+	ReversalRequested bool `json:"reversal_requested"`
+
+	// Reversals Recoveries of the last 30 days that the owner took back.
+	Reversals []Reversal `json:"reversals"`
 
 	// Warnings What to put right, such as `only_restricted_channels`.
 	Warnings []string `json:"warnings"`
@@ -642,6 +667,15 @@ type Code = string
 type ConfirmRequest struct {
 	// Code A code as the person typed it.
 	Code Code `json:"code"`
+}
+
+// Contest Somebody objected, in state `contested`. Who, by which way and with what is not said.
+type Contest struct {
+	// PausedUntil When the recovery goes on if nobody says more. `not_before` is then the earliest end of the hold.
+	PausedUntil time.Time `json:"paused_until"`
+
+	// StepUp The account's methods that would add to what was shown. Stronger evidence than the objection's lets the recovery go on at once.
+	StepUp StepUp `json:"step_up"`
 }
 
 // Empty An object without fields.
@@ -926,6 +960,15 @@ type Problem struct {
 // ProblemCode The stable name of the problem. New ones may be added.
 type ProblemCode string
 
+// QueuedErasure An erasure that waits.
+type QueuedErasure struct {
+	// Erasure That it waits.
+	Erasure QueuedErasureErasure `json:"erasure"`
+}
+
+// QueuedErasureErasure That it waits.
+type QueuedErasureErasure string
+
 // ReadyUntil Until when the grant can be taken, once the recovery is ready.
 type ReadyUntil = time.Time
 
@@ -934,6 +977,9 @@ type Reason string
 
 // Recovery A recovery as its claimant may see it.
 type Recovery struct {
+	// Contest Somebody objected, in state `contested`. Who, by which way and with what is not said.
+	Contest *Contest `json:"contest,omitempty"`
+
 	// ExpiresAt When this ends by itself.
 	ExpiresAt ExpiresAt `json:"expires_at"`
 
@@ -1033,6 +1079,21 @@ type Requirements struct {
 	Satisfied []Satisfied `json:"satisfied"`
 }
 
+// Reversal A recovery that turned out not to be the owner's. Ending what it brought is the identity system's part.
+type Reversal struct {
+	// RecoveryID The id of a recovery.
+	RecoveryID RecoveryID `json:"recovery_id"`
+
+	// ReversedAt RFC 3339; in answers always UTC.
+	ReversedAt Time `json:"reversed_at"`
+
+	// Revoke What to end that began at `since` or later: `sessions`, `credentials` (passwords, authenticators, keys), `recovery_codes`.
+	Revoke []string `json:"revoke"`
+
+	// Since RFC 3339; in answers always UTC.
+	Since Time `json:"since"`
+}
+
 // Satisfied A proof that was accepted.
 type Satisfied struct {
 	// At RFC 3339; in answers always UTC.
@@ -1090,6 +1151,9 @@ type StartedRecovery struct {
 // `contested`: an objection stands. `ready`: the grant can be taken. `granted`: it was taken. `completed`: it was redeemed and
 // probation runs. `rebind`: the person can still sign in and should simply add a factor there. The others are ends.
 type State string
+
+// StepUp The account's methods that would add to what was shown. Stronger evidence than the objection's lets the recovery go on at once.
+type StepUp = []Method
 
 // Support Whom the owner can turn to. Only in answers to a link, whose notice said the same.
 type Support struct {
@@ -1352,7 +1416,8 @@ type ClientInterface interface {
 	// EraseAccount Erase an account
 	//
 	// Scope `accounts:write`. Destroys the account's key, and with it every address and secret. The audit trail stays provable and
-	// names nobody. During a recovery it has to wait: 409 `recovery_open`.
+	// names nobody. While a recovery has accepted proofs or is in probation it has to wait: 202, the owner is told everywhere, and it is
+	// done once nothing is open any more, unless the owner took the account back meanwhile. Asking again is 202 again.
 	//
 	// Corresponds with DELETE /v1/accounts/{account_ref} (the `EraseAccount` operationId).
 	EraseAccount(ctx context.Context, accountRef AccountRef, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1688,7 +1753,8 @@ func (c *Client) ImportAccountsWithBody(ctx context.Context, contentType string,
 // EraseAccount Erase an account
 //
 // Scope `accounts:write`. Destroys the account's key, and with it every address and secret. The audit trail stays provable and
-// names nobody. During a recovery it has to wait: 409 `recovery_open`.
+// names nobody. While a recovery has accepted proofs or is in probation it has to wait: 202, the owner is told everywhere, and it is
+// done once nothing is open any more, unless the owner took the account back meanwhile. Asking again is 202 again.
 //
 // Corresponds with DELETE /v1/accounts/{account_ref} (the `EraseAccount` operationId).
 func (c *Client) EraseAccount(ctx context.Context, accountRef AccountRef, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3274,7 +3340,8 @@ type ClientWithResponsesInterface interface {
 	// EraseAccountWithResponse Erase an account
 	//
 	// Scope `accounts:write`. Destroys the account's key, and with it every address and secret. The audit trail stays provable and
-	// names nobody. During a recovery it has to wait: 409 `recovery_open`.
+	// names nobody. While a recovery has accepted proofs or is in probation it has to wait: 202, the owner is told everywhere, and it is
+	// done once nothing is open any more, unless the owner took the account back meanwhile. Asking again is 202 again.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3803,6 +3870,8 @@ type EraseAccountResponse503Headers struct {
 type EraseAccountResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *QueuedErasure
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
 	ApplicationProblemJSON400 *BadRequest
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
@@ -3829,6 +3898,11 @@ type EraseAccountResponse struct {
 	Headers429 *EraseAccountResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *EraseAccountResponse503Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r EraseAccountResponse) GetJSON202() *QueuedErasure {
+	return r.JSON202
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
@@ -6136,7 +6210,8 @@ func (c *ClientWithResponses) ImportAccountsWithBodyWithResponse(ctx context.Con
 // EraseAccountWithResponse Erase an account
 //
 // Scope `accounts:write`. Destroys the account's key, and with it every address and secret. The audit trail stays provable and
-// names nobody. During a recovery it has to wait: 409 `recovery_open`.
+// names nobody. While a recovery has accepted proofs or is in probation it has to wait: 202, the owner is told everywhere, and it is
+// done once nothing is open any more, unless the owner took the account back meanwhile. Asking again is 202 again.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -6820,6 +6895,13 @@ func ParseEraseAccountResponse(rsp *http.Response) (*EraseAccountResponse, error
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest QueuedErasure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
 	case rsp.StatusCode == 204:
 		break // No content-type
 

@@ -140,6 +140,18 @@ type Status struct {
 	OpenRecoveries []OpenRecovery
 	ProbationUntil time.Time // zero when there is none
 	Restrict       []string  // what to hold back during an open recovery or probation
+
+	ReversalRequested bool       // within probation somebody said that it was not them, without the evidence that would settle it
+	Reversals         []Reversal // of the last thirty days
+	ErasureAskedAt    time.Time  // an erasure waits for the end of what is open; zero for none
+}
+
+// Reversal is a recovery that the owner took back: what began since is not the owner's.
+type Reversal struct {
+	RecoveryID string
+	ReversedAt time.Time
+	Since      time.Time // when the recovery was completed
+	Revoke     []string  // what to end that began at Since or later
 }
 
 // OpenRecovery is a recovery that is under way.

@@ -8,20 +8,63 @@ import (
 )
 
 // Erase destroys an account's data key and everything personal, and leaves a tombstone that audit events may point to
-// . A second time is fault.CodeNotFound. While a recovery is past its proofs or in probation it is
-// fault.CodeRecoveryOpen: erasing must not wipe the trail of a takeover.
+// . A second time is fault.CodeNotFound.
+//
+// While a recovery has accepted proofs or is in probation the erasure waits, and waiting is true: erasing must not wipe the
+// trail of a takeover. The owner is told everywhere. It is done within a minute of the end of what is open, unless
+// the owner took the account back meanwhile; asking again changes nothing.
 //
 // Counters of failures stay, under the tombstone's id: they tell nothing about a person.
-func (s *Service) Erase(ctx context.Context, c Caller, ref string) error {
-	err := s.Store.Changing(ctx, s.query(c, ref), func(tx Tx, in Loaded) error {
-		a, err := changeable(in)
-		if err != nil {
-			return err
+func (s *Service) Erase(ctx context.Context, c Caller, ref string) (waiting bool, err error) {
+	err = s.Store.Changing(ctx, s.query(c, ref), func(tx Tx, in Loaded) error {
+		waiting = false
+		if in.Account == nil {
+			return fault.Of(fault.CodeNotFound)
 		}
-		return tx.Apply(ctx, Change{
-			Tenant: c.Tenant, Account: a.ID, At: in.Now, Erase: true,
-			Events: []audit.Event{s.event(c, in.Now, audit.AccountErased, a.ID, nil)},
-		})
+		if in.frozen() {
+			waiting = true
+			return s.askErasure(ctx, tx, c, in)
+		}
+		return s.erase(ctx, tx, c, in, "")
 	})
-	return fault.Wrap(err, "erase account")
+	return waiting, fault.Wrap(err, "erase account")
+}
+
+func (s *Service) erase(ctx context.Context, tx Tx, c Caller, in Loaded, reason string) error {
+	event := s.event(c, in.Now, audit.AccountErased, in.Account.ID, nil)
+	event.Reason = reason
+	return tx.Apply(ctx, Change{Tenant: c.Tenant, Account: in.Account.ID, At: in.Now, Erase: true, Events: []audit.Event{event}})
+}
+
+func (s *Service) askErasure(ctx context.Context, tx Tx, c Caller, in Loaded) error {
+	if !in.Account.ErasureAskedAt.IsZero() {
+		return nil
+	}
+	return tx.Apply(ctx, Change{
+		Tenant: c.Tenant, Account: in.Account.ID, At: in.Now, AskErasure: true, AskedBy: c.Client,
+		Notices: s.notices(c.Tenant, *in.Account, noticeErasureQueued, in.Now),
+		Events:  []audit.Event{s.event(c, in.Now, audit.ErasureQueued, in.Account.ID, nil)},
+	})
+}
+
+// EraseDue erases accounts whose erasure waited and that nothing keeps any more, at most atMost of them, and says how many
+// there were. One that was frozen again meanwhile, or is gone, is left alone.
+func (s *Service) EraseDue(ctx context.Context, atMost int) (int, error) {
+	due, err := s.Store.ErasuresDue(ctx, atMost)
+	if err != nil {
+		return 0, fault.Wrap(err, "find erasures")
+	}
+	for _, d := range due {
+		c := Caller{Tenant: d.Tenant, Client: d.By}
+		err := s.Store.Changing(ctx, Query{Tenant: d.Tenant, RefHashes: [][]byte{d.RefHash}}, func(tx Tx, in Loaded) error {
+			if in.Account == nil || in.Account.ErasureAskedAt.IsZero() || in.frozen() {
+				return nil
+			}
+			return s.erase(ctx, tx, c, in, "queued")
+		})
+		if err != nil {
+			return len(due), fault.Wrap(err, "erase account")
+		}
+	}
+	return len(due), nil
 }

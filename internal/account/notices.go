@@ -15,6 +15,7 @@ const (
 	noticeFactorRemoved  = "factor_removed"
 	noticeChannelAdded   = "channel_added"
 	noticeChannelRemoved = "channel_removed" // the removed address is told as well
+	noticeErasureQueued  = "erasure_queued"
 )
 
 const (

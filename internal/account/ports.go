@@ -24,6 +24,8 @@ type Store interface {
 	// Insert adds new accounts in one transaction with their audit event. Those whose reference or one of whose identifiers is
 	// on file by then are left out and their indexes returned; if that leaves none, nothing is written.
 	Insert(ctx context.Context, tenant string, fresh []Fresh, event func(inserted int) audit.Event) (left []int, err error)
+	// ErasuresDue lists up to limit accounts that wait to be erased and that no recovery keeps any more, oldest wish first.
+	ErasuresDue(ctx context.Context, limit int) ([]DueErasure, error)
 	// Rewriting locks up to limit accounts after the cursor in the order of tenants and ids, runs fn on them, and
 	// writes what it gives, in one transaction. The next cursor is zero when there was none left.
 	Rewriting(ctx context.Context, after Cursor, limit int, fn func([]Located) ([]Rewrite, error)) (next Cursor, err error)
@@ -86,6 +88,8 @@ type Stored struct {
 	Channels    []StoredChannel // the removed ones too
 	Factors     []StoredFactor  // the unconfirmed ones too, the removed ones not
 	SavedLeft   int
+
+	ErasureAskedAt time.Time // it waits for the end of recoveries and probation; zero for none
 }
 
 // Profile is what of an account is no personal data.
@@ -110,7 +114,7 @@ type StoredChannel struct {
 	Sealed    []byte // in canonical form: what goes on the wire
 	Since     time.Time
 	RemovedAt time.Time
-	Suspect   bool
+	SuspectAt time.Time // zero unless it is suspect now
 }
 
 // StoredFactor is an enrolled authenticator at rest.
@@ -123,14 +127,18 @@ type StoredFactor struct {
 	Suspect     bool
 }
 
-// Recovery is a recovery of the account that is not closed.
+// Recovery is a recovery of the account that is not closed, or that was reversed within thirty days.
 type Recovery struct {
 	ID             string
 	State          string
+	Proven         bool // a proof was accepted
+	Disputed       bool // an objection stands
 	CreatedAt      time.Time
 	NotBefore      time.Time
 	ExpiresAt      time.Time
+	CompletedAt    time.Time
 	ProbationUntil time.Time
+	ClosedAt       time.Time
 }
 
 // Change is all that one operation writes. The zero Change is none.
@@ -150,6 +158,8 @@ type Change struct {
 	DropFactors     []string // unconfirmed ones that leave no trace
 	Failed          *Failed
 	ReplaceCodes    []StoredCode // all earlier codes are revoked
+	AskErasure      bool         // remembers that it is to be erased once nothing is open any more
+	AskedBy         string       // the client that asked, with AskErasure
 	Erase           bool         // destroys the data key and all personal rows
 	Notices         []outbox.Notice
 	Events          []audit.Event
@@ -176,6 +186,13 @@ type Fresh struct {
 	Stored
 	RefHashes        [][]byte
 	IdentifierHashes [][]byte
+}
+
+// DueErasure is an account whose erasure waited for the end of a recovery.
+type DueErasure struct {
+	Tenant  string
+	RefHash []byte
+	By      string // the client that asked
 }
 
 // Cursor is a place in the walk over all accounts. The zero Cursor is before the first and after the last.

@@ -151,7 +151,7 @@ func compare(r registration, a Stored) difference {
 	}
 	active := a.active()
 	for _, ch := range r.channels {
-		if !slices.ContainsFunc(active, func(have StoredChannel) bool { return ch.is(have) }) {
+		if !slices.ContainsFunc(active, ch.is) {
 			d.addChannels = append(d.addChannels, ch)
 		}
 	}
@@ -163,8 +163,10 @@ func compare(r registration, a Stored) difference {
 	return d
 }
 
+// is reports whether the channel is on file already. A suspect one that was verified again since is not: it takes the old
+// one's place and begins anew.
 func (c namedChannel) is(have StoredChannel) bool {
-	return c.kind == have.Kind && among(c.hashes, have.Hash)
+	return c.kind == have.Kind && among(c.hashes, have.Hash) && (have.SuspectAt.IsZero() || !c.verifiedAt.After(have.SuspectAt))
 }
 
 // active lists the channels that were not removed.

@@ -15,6 +15,13 @@ const (
 	WarnNoSavedCodes   = "no_saved_codes"
 )
 
+// What an identity system is to revoke in a Reversal.
+const (
+	RevokeSessions    = "sessions"
+	RevokeCredentials = "credentials"    // passwords, authenticators, keys
+	RevokeCodes       = "recovery_codes" // kept elsewhere; those kept here are revoked already
+)
+
 // What an identity system should hold back in a Status's Restrict.
 const (
 	RestrictAddresses = "addresses" // changing identifiers and addresses
@@ -22,7 +29,7 @@ const (
 	RestrictCodes     = "recovery_codes"
 	RestrictErasure   = "erasure"
 	RestrictExport    = "export"
-	RestrictHighValue = "high_value" // payments, payout details, whatever cannot be taken back; in probation only
+	RestrictHighValue = "high_value" // payments, payout details, whatever cannot be taken back; in probation and after a reversal
 )
 
 // Status tells an identity system how well an account could be recovered and what is under way. An account that is not
@@ -35,7 +42,10 @@ func (s *Service) Status(ctx context.Context, c Caller, ref string) (Status, err
 	if in.Account == nil {
 		return Status{}, fault.Of(fault.CodeNotFound)
 	}
-	out := Status{AccountRef: ref, Means: []string{}, Warnings: []string{}, OpenRecoveries: []OpenRecovery{}, Restrict: []string{}}
+	out := Status{
+		AccountRef: ref, Means: []string{}, Warnings: []string{}, OpenRecoveries: []OpenRecovery{}, Restrict: []string{}, Reversals: []Reversal{},
+		ErasureAskedAt: in.Account.ErasureAskedAt,
+	}
 	means := in.means()
 	for _, m := range means {
 		out.Means = append(out.Means, string(m))
@@ -44,11 +54,14 @@ func (s *Service) Status(ctx context.Context, c Caller, ref string) (Status, err
 	out.Warnings = append(out.Warnings, in.warnings(means)...)
 	for _, r := range in.Recoveries {
 		switch {
+		case r.State == stateReversed:
+			out.Reversals = append(out.Reversals, Reversal{RecoveryID: r.ID, ReversedAt: r.ClosedAt, Since: r.CompletedAt, Revoke: revocations()})
 		case !in.running(r):
 		case r.State == stateCompleted:
 			if r.ProbationUntil.After(out.ProbationUntil) {
 				out.ProbationUntil = r.ProbationUntil
 			}
+			out.ReversalRequested = out.ReversalRequested || r.Disputed
 		case r.State != stateDenied:
 			out.OpenRecoveries = append(out.OpenRecoveries, OpenRecovery{ID: r.ID, State: r.State, StartedAt: r.CreatedAt, NotBefore: r.NotBefore})
 		}
@@ -56,11 +69,15 @@ func (s *Service) Status(ctx context.Context, c Caller, ref string) (Status, err
 	if in.frozen() {
 		out.Restrict = append(out.Restrict, RestrictAddresses, RestrictFactors, RestrictCodes, RestrictErasure, RestrictExport)
 	}
-	if !out.ProbationUntil.IsZero() {
+	if !out.ProbationUntil.IsZero() || slices.ContainsFunc(out.Reversals, func(r Reversal) bool { return in.Now.Sub(r.ReversedAt) < factor.AgedFactor }) {
 		out.Restrict = append(out.Restrict, RestrictHighValue)
 	}
 	return out, nil
 }
+
+// revocations is what an identity system ends after a reversal: all that began since the recovery was completed is the
+// thief's.
+func revocations() []string { return []string{RevokeSessions, RevokeCredentials, RevokeCodes} }
 
 // means lists the methods that the account has something for, in the order of the API, leaving out what is suspect or was
 // disabled. Repeated proofing is none of them: nobody offers it yet, and to an account that was never proofed it must not be
@@ -68,7 +85,7 @@ func (s *Service) Status(ctx context.Context, c Caller, ref string) (Status, err
 func (in Loaded) means() []factor.Method {
 	has := map[factor.Method]bool{factor.RecoveryCode: in.Account.SavedLeft > 0}
 	for _, c := range in.Account.active() {
-		if !c.Suspect {
+		if c.SuspectAt.IsZero() {
 			has[factor.Method(c.Kind)] = true
 		}
 	}

@@ -75,7 +75,6 @@ func TestAnAccountUnderRecovery_IsFrozen(t *testing.T) {
 		fewer.Channels = registration.Channels[:1]
 		return []apptest.Answer{
 			s.Account(t, http.MethodPut, "ada", "", fewer),
-			s.Account(t, http.MethodDelete, "ada", "", nil),
 			s.Account(t, http.MethodPost, "ada", "/recovery-codes", nil),
 			s.Account(t, http.MethodPost, "ada", "/factors", client.EnrolRequest{Type: client.FactorTypeTotp}),
 		}
@@ -100,8 +99,14 @@ func TestAnAccountUnderRecovery_IsFrozen(t *testing.T) {
 	for _, a := range changes() {
 		apptest.Refused(t, a, http.StatusConflict, client.ProblemCodeRecoveryOpen)
 	}
+	queued := apptest.Decode[client.QueuedErasure](t, s.Account(t, http.MethodDelete, "ada", "", nil), http.StatusAccepted)
+	require.Equal(t, client.Queued, queued.Erasure)
+	s.Mail.Await(t, adaPhone, notify.ErasureQueued, 1)
+	require.NotNil(t, s.Status(t, "ada").ErasureQueuedAt)
 	s.Advance(t, 8*apptest.Day)
-	require.Equal(t, http.StatusNoContent, s.Account(t, http.MethodDelete, "ada", "", nil).Status)
+	_, err := s.App.Accounts.EraseDue(t.Context(), 10)
+	require.NoError(t, err)
+	apptest.Refused(t, s.Account(t, http.MethodGet, "ada", "", nil), http.StatusNotFound, client.ProblemCodeNotFound)
 }
 
 // grownBeside is apptest.Grown without the tables named.

@@ -224,6 +224,7 @@ const (
 
 	sweepPages   = 200
 	forgetAtOnce = 1000
+	eraseAtOnce  = 100
 )
 
 // sending builds the background: the dispatcher, the job client, the loops.

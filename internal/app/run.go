@@ -167,6 +167,10 @@ func (a *App) loops() []job.Loop {
 	}
 	return append(loops,
 		job.Loop{Name: "wake", Every: wakeEvery, Log: a.Log, Work: a.wake},
+		job.Loop{Name: "erasures", Every: sweepEvery, Log: a.Log, Work: func(ctx context.Context) (bool, error) {
+			n, err := a.Accounts.EraseDue(ctx, eraseAtOnce)
+			return n == eraseAtOnce, err
+		}},
 		job.Loop{Name: "limits", Every: sweepEvery, Log: a.Log, Work: func(ctx context.Context) (bool, error) {
 			_, err := a.limiter.Sweep(ctx, sweepPages)
 			return false, err

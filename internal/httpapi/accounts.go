@@ -77,11 +77,15 @@ func (h *handler) getAccount(c echo.Context) error {
 	return respond(c, http.StatusOK, presentAccount(view))
 }
 
-// eraseAccount handles DELETE /v1/accounts/{account_ref}.
+// eraseAccount handles DELETE /v1/accounts/{account_ref}. An erasure that has to wait is accepted, and not done yet.
 func (h *handler) eraseAccount(c echo.Context) error {
 	in := callOf(c)
-	if err := h.Accounts.Erase(c.Request().Context(), in.owner(), in.params["account_ref"]); err != nil {
+	waiting, err := h.Accounts.Erase(c.Request().Context(), in.owner(), in.params["account_ref"])
+	if err != nil {
 		return err
+	}
+	if waiting {
+		return respond(c, http.StatusAccepted, erasureBody{Erasure: "queued"})
 	}
 	return c.NoContent(http.StatusNoContent)
 }

@@ -32,7 +32,7 @@ type Accounts interface {
 	// Put registers or replaces an account and says whether it is new.
 	Put(ctx context.Context, cmd account.PutCommand) (account.View, bool, error)
 	Get(ctx context.Context, caller account.Caller, ref string) (account.View, error)
-	Erase(ctx context.Context, caller account.Caller, ref string) error
+	Erase(ctx context.Context, caller account.Caller, ref string) (waiting bool, err error)
 	// Import reads the body to its end. An error of the body is returned as it came.
 	Import(ctx context.Context, cmd account.ImportCommand) (account.ImportReport, error)
 	Enrol(ctx context.Context, cmd account.EnrolCommand) (account.Enrolment, error)

@@ -148,7 +148,9 @@ func (a accounts) Get(_ context.Context, _ account.Caller, ref string) (account.
 	return accountView(), a.ask(ref)
 }
 
-func (a accounts) Erase(_ context.Context, _ account.Caller, ref string) error { return a.ask(ref) }
+func (a accounts) Erase(_ context.Context, _ account.Caller, ref string) (bool, error) {
+	return ref == "held", a.ask(ref)
+}
 
 func (a accounts) Import(_ context.Context, cmd account.ImportCommand) (account.ImportReport, error) {
 	text, err := io.ReadAll(cmd.Body)

@@ -33,6 +33,11 @@ type (
 		NotBefore     time.Time        `json:"not_before,omitzero"`
 		ReadyUntil    time.Time        `json:"ready_until,omitzero"`
 		ExpiresAt     time.Time        `json:"expires_at"`
+		Contest       *contestBody     `json:"contest,omitempty"`
+	}
+	contestBody struct {
+		PausedUntil time.Time       `json:"paused_until"`
+		StepUp      []factor.Method `json:"step_up"`
 	}
 	requirementsBody struct {
 		Satisfied []satisfiedBody  `json:"satisfied"`
@@ -128,6 +133,19 @@ type (
 		OpenRecoveries []openRecoveryBody `json:"open_recoveries"`
 		ProbationUntil time.Time          `json:"probation_until,omitzero"`
 		Restrict       []string           `json:"restrict"`
+
+		ReversalRequested bool           `json:"reversal_requested"`
+		Reversals         []reversalBody `json:"reversals"`
+		ErasureQueuedAt   time.Time      `json:"erasure_queued_at,omitzero"`
+	}
+	reversalBody struct {
+		RecoveryID string    `json:"recovery_id"`
+		ReversedAt time.Time `json:"reversed_at"`
+		Since      time.Time `json:"since"`
+		Revoke     []string  `json:"revoke"`
+	}
+	erasureBody struct {
+		Erasure string `json:"erasure"`
 	}
 	openRecoveryBody struct {
 		ID        string    `json:"id"`
@@ -142,11 +160,15 @@ func presentRecovery(v recovery.View) recoveryBody {
 	for i, r := range v.Remaining {
 		remaining[i] = recovery.AnyOf{AnyOf: list(r.AnyOf)}
 	}
-	return recoveryBody{
+	out := recoveryBody{
 		ID: v.ID, Reference: v.Reference, State: v.State, Methods: list(v.Methods),
 		Requirements: requirementsBody{Satisfied: presentSatisfied(v.Satisfied), Remaining: remaining},
 		NotBefore:    v.NotBefore.UTC(), ReadyUntil: v.ReadyUntil.UTC(), ExpiresAt: v.ExpiresAt.UTC(),
 	}
+	if c := v.Contest; c != nil {
+		out.Contest = &contestBody{PausedUntil: c.PausedUntil.UTC(), StepUp: list(c.StepUp)}
+	}
+	return out
 }
 
 func presentSatisfied(proofs []recovery.Satisfied) []satisfiedBody {
@@ -201,6 +223,10 @@ func presentStatus(s account.Status) statusBody {
 	out := statusBody{
 		AccountRef: s.AccountRef, RecoveryReady: s.RecoveryReady, Means: list(s.Means), Warnings: list(s.Warnings),
 		OpenRecoveries: make([]openRecoveryBody, len(s.OpenRecoveries)), ProbationUntil: s.ProbationUntil.UTC(), Restrict: list(s.Restrict),
+		ReversalRequested: s.ReversalRequested, Reversals: make([]reversalBody, len(s.Reversals)), ErasureQueuedAt: s.ErasureAskedAt.UTC(),
+	}
+	for i, r := range s.Reversals {
+		out.Reversals[i] = reversalBody{RecoveryID: r.RecoveryID, ReversedAt: r.ReversedAt.UTC(), Since: r.Since.UTC(), Revoke: list(r.Revoke)}
 	}
 	for i, r := range s.OpenRecoveries {
 		out.OpenRecoveries[i] = openRecoveryBody{ID: r.ID, State: r.State, StartedAt: r.StartedAt.UTC(), NotBefore: r.NotBefore.UTC()}

@@ -29,6 +29,7 @@ const (
 	FactorRemoved       Kind = "factor_removed"
 	ChannelAdded        Kind = "channel_added"
 	ChannelRemoved      Kind = "channel_removed"       // the removed address is told as well
+	ErasureQueued       Kind = "erasure_queued"        // an erasure waits for the end of a recovery
 	MethodDisabled      Kind = "method_disabled"       // too many wrong answers by one method
 	UseYourOrganisation Kind = "use_your_organisation" // a federated account is not recovered here
 )
@@ -39,7 +40,7 @@ func Kinds() []Kind {
 		RecoveryCode, ConfirmChannel,
 		RecoveryStarted, HoldEntered, HoldReminder, HoldEnded, RecoveryCompleted, ObjectionReceived,
 		RecoveryCancelled, RecoveryDenied, RecoveryVetoed, RecoveryReversed,
-		CodesIssued, CodeReplaced, FactorAdded, FactorRemoved, ChannelAdded, ChannelRemoved,
+		CodesIssued, CodeReplaced, FactorAdded, FactorRemoved, ChannelAdded, ChannelRemoved, ErasureQueued,
 		MethodDisabled, UseYourOrganisation,
 	}
 }

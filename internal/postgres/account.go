@@ -194,6 +194,19 @@ func (s *Accounts) onFile(ctx context.Context, p *pipeline, tenant string, fresh
 	return set, nil
 }
 
+// ErasuresDue implements account.Store.
+func (s *Accounts) ErasuresDue(ctx context.Context, limit int) ([]account.DueErasure, error) {
+	rows, err := s.db.q.ErasuresDue(ctx, s.db.pool, int32(min(limit, 10000))) //nolint:gosec // bounded.
+	if err != nil {
+		return nil, translate(err, "find erasures")
+	}
+	out := make([]account.DueErasure, 0, len(rows))
+	for _, r := range rows {
+		out = append(out, account.DueErasure{Tenant: r.TenantID, RefHash: r.RefHash, By: text(r.ErasureAskedBy)})
+	}
+	return out, nil
+}
+
 // Rewriting implements account.Store.
 func (s *Accounts) Rewriting(ctx context.Context, after account.Cursor, limit int, fn func([]account.Located) ([]account.Rewrite, error)) (account.Cursor, error) {
 	var next account.Cursor
@@ -285,7 +298,8 @@ type storedJSON struct {
 		ConfirmedAt moment   `json:"confirmed_at"`
 		SuspectAt   moment   `json:"suspect_at"`
 	} `json:"factors"`
-	SavedLeft int `json:"saved_left"`
+	SavedLeft int    `json:"saved_left"`
+	ErasureAt moment `json:"erasure_asked_at"`
 }
 
 func decodeStored(raw []byte) (account.Stored, error) {
@@ -296,13 +310,14 @@ func decodeStored(raw []byte) (account.Stored, error) {
 	a := account.Stored{
 		ID: j.ID, Profile: account.Profile{Population: j.Population, AAL: j.AAL, IAL: j.IAL, Locale: j.Locale},
 		CreatedAt: j.CreatedAt.Time, ChangedAt: j.ChangedAt.Time, RefHash: j.RefHash, RefSealed: j.RefSealed, DataKey: j.DataKey, SavedLeft: j.SavedLeft,
+		ErasureAskedAt: j.ErasureAt.Time,
 	}
 	for _, i := range j.Identifiers {
 		a.Identifiers = append(a.Identifiers, account.StoredIdentifier{Hash: i.Hash, Type: i.Type, Sealed: i.Sealed})
 	}
 	for _, c := range j.Channels {
 		a.Channels = append(a.Channels, account.StoredChannel{
-			ID: c.ID, Kind: c.Kind, Hash: c.Hash, Sealed: c.Sealed, Since: c.Since.Time, RemovedAt: c.RemovedAt.Time, Suspect: !c.SuspectAt.IsZero(),
+			ID: c.ID, Kind: c.Kind, Hash: c.Hash, Sealed: c.Sealed, Since: c.Since.Time, RemovedAt: c.RemovedAt.Time, SuspectAt: c.SuspectAt.Time,
 		})
 	}
 	for _, f := range j.Factors {
@@ -317,10 +332,14 @@ func decodeOpenRecoveries(raw []byte) ([]account.Recovery, error) {
 	var rows []struct {
 		ID             string `json:"id"`
 		State          string `json:"state"`
+		Proven         bool   `json:"proven"`
+		Disputed       bool   `json:"disputed"`
 		CreatedAt      moment `json:"created_at"`
 		NotBefore      moment `json:"not_before"`
 		ExpiresAt      moment `json:"expires_at"`
+		CompletedAt    moment `json:"completed_at"`
 		ProbationUntil moment `json:"probation_until"`
+		ClosedAt       moment `json:"closed_at"`
 	}
 	if err := json.Unmarshal(raw, &rows); err != nil {
 		return nil, fmt.Errorf("decode recoveries: %w", err)
@@ -328,7 +347,8 @@ func decodeOpenRecoveries(raw []byte) ([]account.Recovery, error) {
 	out := make([]account.Recovery, 0, len(rows))
 	for _, r := range rows {
 		out = append(out, account.Recovery{
-			ID: r.ID, State: r.State, CreatedAt: r.CreatedAt.Time, NotBefore: r.NotBefore.Time, ExpiresAt: r.ExpiresAt.Time, ProbationUntil: r.ProbationUntil.Time,
+			ID: r.ID, State: r.State, Proven: r.Proven, Disputed: r.Disputed, CreatedAt: r.CreatedAt.Time, NotBefore: r.NotBefore.Time,
+			ExpiresAt: r.ExpiresAt.Time, CompletedAt: r.CompletedAt.Time, ProbationUntil: r.ProbationUntil.Time, ClosedAt: r.ClosedAt.Time,
 		})
 	}
 	return out, nil

@@ -194,7 +194,8 @@ func TestAccounts_AreNotThereForAnotherTenant(t *testing.T) {
 	requireFault(t, fault.CodeNotFound, err)
 	_, err = w.Status(t.Context(), c, "u-1")
 	requireFault(t, fault.CodeNotFound, err)
-	requireFault(t, fault.CodeNotFound, w.Erase(t.Context(), c, "u-1"))
+	_, err = w.Erase(t.Context(), c, "u-1")
+	requireFault(t, fault.CodeNotFound, err)
 	_, err = w.Enrol(t.Context(), account.EnrolCommand{Caller: c, Ref: "u-1", Kind: "totp"})
 	requireFault(t, fault.CodeNotFound, err)
 	_, err = w.Confirm(t.Context(), account.ConfirmCommand{Caller: c, Ref: "u-1", Factor: e.ID, Code: secret.NewString("123456")})
@@ -223,7 +224,6 @@ func TestChanges_WaitWhileARecoveryIsPastItsProofs(t *testing.T) {
 		out := map[string]error{}
 		_, _, out["address"] = w.Put(t.Context(), cmd)
 		_, _, out["profile"] = w.Put(t.Context(), tongue)
-		out["erasure"] = w.Erase(t.Context(), c, "u-1")
 		_, out["enrolment"] = w.Enrol(t.Context(), account.EnrolCommand{Caller: c, Ref: "u-1", Kind: "totp"})
 		out["factor"] = w.RemoveFactor(t.Context(), account.RemoveFactorCommand{Caller: c, Ref: "u-1", Factor: f.ID})
 		_, out["codes"] = w.IssueCodes(t.Context(), account.IssueCodesCommand{Caller: c, Ref: "u-1"})
@@ -270,7 +270,7 @@ func TestErase_LeavesNothingThatCouldBeRead(t *testing.T) {
 	sealed := scalar[[]byte](w, `select sealed from channel limit 1`)
 	require.NotEmpty(t, sealed)
 
-	require.NoError(t, w.Erase(t.Context(), caller("demo"), "u-1"))
+	w.erase("demo", "u-1")
 
 	require.Zero(t, scalar[int](w, `select (select count(*) from identifier) + (select count(*) from factor) + (select count(*) from saved_code)`))
 	require.Zero(t, scalar[int](w, `select count(*) from channel where length(sealed) > 0 or removed_at is null`))
@@ -280,7 +280,8 @@ func TestErase_LeavesNothingThatCouldBeRead(t *testing.T) {
 		requireNowhere(t, w.dump(), string(h))
 	}
 	require.Equal(t, 1, scalar[int](w, `select count(*) from audit_event where action = 'account.erased'`))
-	requireFault(t, fault.CodeNotFound, w.Erase(t.Context(), caller("demo"), "u-1"))
+	_, err = w.Erase(t.Context(), caller("demo"), "u-1")
+	requireFault(t, fault.CodeNotFound, err)
 	_, err = w.Get(t.Context(), caller("demo"), "u-1")
 	requireFault(t, fault.CodeNotFound, err)
 	_, created, err := w.Put(t.Context(), ada("demo", "u-1"))
@@ -470,7 +471,7 @@ func TestRewrap_BringsEveryAccountUnderTheNewKey(t *testing.T) {
 	}
 	w.put(ada("other", "u-1"))
 	w.put(ada("demo", "u-4"))
-	require.NoError(t, w.Erase(t.Context(), caller("demo"), "u-4"))
+	w.erase("demo", "u-4")
 	rotated, err := w.keys.Rotate(rand.Reader)
 	require.NoError(t, err)
 	both := w.service(rotated)

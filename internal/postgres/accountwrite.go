@@ -141,6 +141,9 @@ func (t *accountTx) codes(ctx context.Context, c account.Change) error {
 }
 
 func (t *accountTx) erase(ctx context.Context, c account.Change) error {
+	if c.AskErasure {
+		return t.q.AskErasure(ctx, t.p, dbsqlc.AskErasureParams{TenantID: c.Tenant, ID: c.Account, At: &c.At, By: &c.AskedBy})
+	}
 	if !c.Erase {
 		return nil
 	}

@@ -36,7 +36,7 @@ func (t *tx) Apply(ctx context.Context, c recovery.Change) error {
 		}
 	}
 	for _, write := range []func(context.Context, recovery.Change) error{
-		t.counters, t.proofs, t.grants, t.messages, t.remember,
+		t.counters, t.proofs, t.grants, t.suspicions, t.messages, t.remember,
 	} {
 		if err := write(ctx, c); err != nil {
 			return err
@@ -99,7 +99,7 @@ func (t *tx) advance(ctx context.Context, r recovery.Recovery, plan []byte) erro
 	return t.q.AdvanceRecovery(ctx, t.p, dbsqlc.AdvanceRecoveryParams{
 		TenantID: r.Tenant, ID: r.ID, Version: r.Version - 1, State: string(r.State), Tier: r.Tier.String(), Plan: plan,
 		PolicyVersion: r.Plan.PolicyVersion, Approved: approved, PausedTotal: r.PausedTotal, ContestedAt: nullable(r.ContestedAt),
-		GrantID: optional(r.GrantID), GrantExpires: nullable(r.GrantExpires), ChangedAt: r.ChangedAt, HeldAt: nullable(r.HeldAt),
+		GrantID: optional(r.GrantID), GrantExpires: nullable(r.GrantExpires), ChangedAt: r.ChangedAt, HeldAt: nullable(r.HeldAt), RemindedAt: nullable(r.RemindedAt),
 		NotBefore: nullable(r.NotBefore), ReadyUntil: nullable(r.ReadyUntil), ExpiresAt: r.ExpiresAt, CompletedAt: nullable(r.CompletedAt),
 		ProbationUntil: nullable(r.ProbationUntil), ClosedAt: nullable(r.ClosedAt), WakeAt: nullable(r.WakeAt),
 	})

@@ -53,6 +53,7 @@ type accountJSON struct {
 	DataKey    hexBytes `json:"data_key"`
 	RefSealed  hexBytes `json:"ref_sealed"`
 	Erased     bool     `json:"erased"`
+	ErasureAt  moment   `json:"erasure_asked_at"`
 	Channels   []struct {
 		ID        string `json:"id"`
 		Kind      string `json:"kind"`
@@ -87,7 +88,7 @@ func decodeAccount(raw []byte, known bool) (*recovery.Account, error) {
 	}
 	out := &recovery.Account{
 		ID: a.ID, Population: a.Population, AAL: a.AAL, IAL: a.IAL, Locale: a.Locale, DataKey: a.DataKey, RefSealed: a.RefSealed,
-		SavedLeft: a.Saved.Left, SavedSince: a.Saved.Since.Time, Disabled: a.Disabled,
+		SavedLeft: a.Saved.Left, SavedSince: a.Saved.Since.Time, Disabled: a.Disabled, ErasureAskedAt: a.ErasureAt.Time,
 	}
 	for _, c := range a.Channels {
 		out.Channels = append(out.Channels, recovery.Channel{
@@ -150,7 +151,7 @@ func decodeRecovery(r dbsqlc.Recovery) (recovery.Recovery, error) {
 		ID: r.ID, Tenant: r.TenantID, Reference: r.Reference, Account: text(r.AccountID), Subject: r.Subject, Client: r.ClientID,
 		Reason: recovery.Reason(r.Reason), Network: r.Network, State: state, Version: r.Version, Tier: tier, Approved: r.Approved,
 		PausedTotal: r.PausedTotal, ContestedAt: instant(r.ContestedAt), GrantID: text(r.GrantID), GrantExpires: instant(r.GrantExpires),
-		CreatedAt: r.CreatedAt.UTC(), ChangedAt: r.ChangedAt.UTC(), HeldAt: instant(r.HeldAt), NotBefore: instant(r.NotBefore),
+		CreatedAt: r.CreatedAt.UTC(), ChangedAt: r.ChangedAt.UTC(), HeldAt: instant(r.HeldAt), RemindedAt: instant(r.RemindedAt), NotBefore: instant(r.NotBefore),
 		ReadyUntil: instant(r.ReadyUntil), ExpiresAt: r.ExpiresAt.UTC(), CompletedAt: instant(r.CompletedAt),
 		ProbationUntil: instant(r.ProbationUntil), ClosedAt: instant(r.ClosedAt), WakeAt: instant(r.WakeAt),
 		GrantRedeemed: r.CompletedAt != nil,

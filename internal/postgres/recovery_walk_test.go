@@ -62,8 +62,8 @@ func TestRecovery_WalksFromStartToClosed(t *testing.T) {
 	require.Equal(t, recovery.Closed, c.state())
 	require.Equal(t, []string{
 		"initiated ->initiated", "challenge.requested initiated>verifying", "proof.accepted verifying>verifying",
-		"challenge.requested verifying>verifying", "cooling_off.entered verifying>cooling_off", "ready cooling_off>ready",
-		"grant.issued ready>granted", "completed granted>completed", "probation.ended completed>closed",
+		"challenge.requested verifying>verifying", "cooling_off.entered verifying>cooling_off", "cooling_off.reminded cooling_off>cooling_off",
+		"ready cooling_off>ready", "grant.issued ready>granted", "completed granted>completed", "probation.ended completed>closed",
 	}, c.trail())
 	c.audited()
 	require.Equal(t, 0, get[int](s, `SELECT count(*) FROM recovery WHERE wake_at IS NOT NULL`), "nothing is left to wake for")

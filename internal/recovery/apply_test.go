@@ -144,7 +144,13 @@ var holdCases = map[string]applied{
 		given: recoverytest.CoolingOff(), when: recoverytest.Timed(), at: day,
 		want: recovery.Ready, action: audit.RecoveryReady, notices: told(recovery.NoticeReady),
 	},
-	"a moment early":     {given: recoverytest.CoolingOff(), when: recoverytest.Timed(), at: day - 1, illegal: fault.CodeNotAllowedInState},
+	"half-time": {
+		given: recoverytest.CoolingOff(), when: recoverytest.Timed(), at: 12 * time.Hour,
+		want: recovery.CoolingOff, action: audit.CoolingOffReminded, notices: told(recovery.NoticeReminder),
+	},
+	"a moment early": {
+		given: after(recoverytest.CoolingOff(), 12*time.Hour, recoverytest.Timed()), when: recoverytest.Timed(), at: day - 1, illegal: fault.CodeNotAllowedInState,
+	},
 	"without a decision": {given: recoverytest.CoolingOff(), when: kind(recovery.Due), at: day, illegal: fault.CodeNotAllowedInState},
 	"the risk rose": {
 		given: recoverytest.CoolingOff(), when: recoverytest.Timed(higher), at: day, want: recovery.CoolingOff, action: audit.CoolingOffExtended,

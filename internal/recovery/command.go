@@ -64,12 +64,20 @@ type View struct {
 	ID         string          `json:"id"`
 	Reference  string          `json:"reference"`
 	State      State           `json:"state"`
-	Methods    []factor.Method `json:"methods"`   // the tenant's before the first accepted proof, the account's after it
-	Satisfied  []Satisfied     `json:"satisfied"` // what was accepted
-	Remaining  []AnyOf         `json:"remaining"` // each entry is still to be proven, by any of its methods
-	NotBefore  time.Time       `json:"not_before"`
+	Methods    []factor.Method `json:"methods"`    // the tenant's before the first accepted proof, the account's after it
+	Satisfied  []Satisfied     `json:"satisfied"`  // what was accepted
+	Remaining  []AnyOf         `json:"remaining"`  // each entry is still to be proven, by any of its methods
+	NotBefore  time.Time       `json:"not_before"` // while an objection stands, the earliest that it can become
 	ReadyUntil time.Time       `json:"ready_until"`
 	ExpiresAt  time.Time       `json:"expires_at"`
+	Contest    *Contest        `json:"contest,omitempty"` // while an objection stands
+}
+
+// Contest is what a claimant learns of an objection: that there is one, and what may be done. Not who made it, by which way
+// or with what.
+type Contest struct {
+	PausedUntil time.Time       `json:"paused_until"` // when the recovery goes on if nobody says more
+	StepUp      []factor.Method `json:"step_up"`      // the account's methods that would add to what was shown
 }
 
 // Satisfied is one accepted proof, without its source.

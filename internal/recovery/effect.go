@@ -1,8 +1,10 @@
 package recovery
 
 import (
+	"slices"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/factor"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/policy"
 )
@@ -56,6 +58,11 @@ var (
 		s.detail("tier", s.Next.Tier.String())
 		s.refusal = fault.Of(fault.CodeNotReady)
 	}}
+	remind = effect{"remind the owner everywhere", func(s *Step, _ Recovery, _ Event, now time.Time) {
+		s.Next.RemindedAt = now
+		s.detail("not_before", s.Next.NotBefore)
+		s.notify(NoticeReminder)
+	}}
 	release = effect{"open the window", func(s *Step, r Recovery, _ Event, now time.Time) {
 		s.Next.ReadyUntil = earlier(now.Add(r.Plan.ReadyFor), r.CreatedAt.Add(LiveFor))
 		s.Next.ExpiresAt = s.Next.ReadyUntil
@@ -93,9 +100,10 @@ var (
 	refuseObjection = effect{"refuse a further pause", func(s *Step, _ Recovery, _ Event, _ time.Time) {
 		s.refusal = fault.Of(fault.CodeObjectionRefused)
 	}}
-	veto = effect{"void the grant, tell the owner", func(s *Step, _ Recovery, ev Event, now time.Time) {
+	veto = effect{"void the grant, suspect what the claim rested on, tell the owner", func(s *Step, _ Recovery, ev Event, now time.Time) {
 		s.objection(ev, now)
 		s.voidGrant()
+		s.suspect(now.Add(SuspectAfterVeto))
 		s.notify(NoticeVetoed)
 	}}
 
@@ -104,9 +112,8 @@ var (
 	resumeHold = effect{"resume what is left of the hold, at least 24 h", func(s *Step, r Recovery, ev Event, now time.Time) {
 		s.proof(ev)
 		s.resolveObjections()
-		left := max(r.NotBefore.Sub(r.ContestedAt), ResumeAtLeast)
 		s.Next.PausedTotal = r.pausedBy(now)
-		s.Next.NotBefore = later(later(r.NotBefore, now.Add(left)), r.HeldAt.Add(s.Next.Plan.Hold)) // a proof may have raised the tier
+		s.Next.NotBefore = later(r.resumedNotBefore(now), r.HeldAt.Add(s.Next.Plan.Hold)) // a proof may have raised the tier
 		s.Next.ReadyUntil = time.Time{}
 		s.Next.ExpiresAt = r.CreatedAt.Add(LiveFor)
 	}}
@@ -128,8 +135,12 @@ var (
 		s.notify(NoticeCompleted)
 	}}
 
-	reverse = effect{"give the account back to the owner", func(s *Step, _ Recovery, ev Event, now time.Time) {
+	// reverse takes from the claimant what the recovery gave: the code that took the used one's place, and all trust in what the
+	// claim rested on. Sessions and credentials are the identity system's to end; the account's status tells it which.
+	reverse = effect{"give the account back to the owner, suspect what the claim rested on, revoke its new code", func(s *Step, r Recovery, ev Event, now time.Time) {
 		s.objection(ev, now)
+		s.suspect(now.Add(SuspectAfterReversal))
+		s.RevokeCodesSince = r.CompletedAt
 		s.notify(NoticeReversed)
 	}}
 	noteReversal = effect{"record the request for a reversal", func(s *Step, _ Recovery, ev Event, now time.Time) {
@@ -192,6 +203,20 @@ func (s *Step) objection(ev Event, now time.Time) {
 	s.detail("objection", o.ID)
 	s.detail("channel", o.Channel)
 	s.detail("strength", o.Strength.String())
+}
+
+// suspect marks the sources of the claim's evidence until the time given: a cool-down on those means, never on the account
+// (requirements.md, section 4.2; I5).
+func (s *Step) suspect(until time.Time) {
+	for _, e := range s.Next.Evidence {
+		if e.Method != factor.RecoveryCode && !slices.Contains(s.Suspect, e.Source) { // a used code is used up
+			s.Suspect = append(s.Suspect, e.Source)
+		}
+	}
+	s.SuspectUntil = until
+	if len(s.Suspect) > 0 {
+		s.detail("suspect", s.Suspect)
+	}
 }
 
 // resolveObjections closes what stands.

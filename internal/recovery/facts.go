@@ -74,6 +74,16 @@ func (a *Account) maxAAL() int {
 	return a.AAL
 }
 
+// channel finds one of the account's channels, a removed one too.
+func (a *Account) channel(id string) (Channel, bool) {
+	for _, c := range a.Channels {
+		if c.ID == id {
+			return c, true
+		}
+	}
+	return Channel{}, false
+}
+
 // channelFor picks the account's channel that a challenge of the method goes to: the longest on file, neither suspect nor
 // removed. The claimant never names it.
 func (a *Account) channelFor(m factor.Method) (Channel, bool) {

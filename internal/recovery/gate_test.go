@@ -43,8 +43,11 @@ func TestGate_IsJudgedAtEveryDoor(t *testing.T) {
 				x.Evidence = append([]factor.Evidence(nil), x.Evidence...)
 				x.Evidence[0].Suspect = true
 			},
-			"the plan wants humans":        func(x *recovery.Recovery) { x.Plan.Approvals = 2 },
-			"the hold is not over":         func(x *recovery.Recovery) { x.NotBefore = x.NotBefore.Add(time.Second) },
+			"the plan wants humans": func(x *recovery.Recovery) { x.Plan.Approvals = 2 },
+			"the hold is not over": func(x *recovery.Recovery) {
+				x.NotBefore = x.NotBefore.Add(time.Second)
+				x.RemindedAt = x.HeldAt.Add(recoverytest.Hold)
+			},
 			"no policy was ever satisfied": func(x *recovery.Recovery) { x.Plan = policy.Plan{IndependentNotice: true, ReadyFor: time.Hour} },
 		} {
 			t.Run(name+", "+why, func(t *testing.T) {
@@ -87,7 +90,7 @@ func TestHold_IsExtendedFromItsEntry(t *testing.T) {
 	t.Parallel()
 	x := after(recoverytest.CoolingOff(), day+time.Hour, recoverytest.Timed(higher))
 	require.Equal(t, recoverytest.T0().Add(3*day), x.NotBefore)
-	require.Equal(t, x.NotBefore, x.WakeAt)
+	require.Equal(t, recoverytest.T0().Add(36*time.Hour), x.WakeAt, "with a half-time of its own")
 	x = after(x, 3*day, recoverytest.Timed(higher))
 	require.Equal(t, recovery.Ready, x.State)
 }
@@ -113,4 +116,43 @@ func TestScenario_AMailboxThiefDelaysAndDoesNotStop(t *testing.T) {
 	require.Error(t, step.Refusal())
 	x = after(step.Next, 10*time.Hour+day, recoverytest.Timed(), recoverytest.Claim(), recovery.Event{Kind: recovery.RedeemGrant, GrantID: "gnt_1"})
 	require.Equal(t, recovery.Completed, x.State)
+}
+
+// one reminder at half-time and one twelve hours before the end, each once, whatever the hold's length; a node that slept
+// past both reminds once; a hold that a pause made longer has reminders of its own.
+func TestHold_RemindsTheOwner(t *testing.T) {
+	t.Parallel()
+	t0 := recoverytest.T0()
+	for name, tc := range map[string]struct{ hold, first, second time.Duration }{
+		"three days":  {hold: 3 * day, first: 36 * time.Hour, second: 60 * time.Hour},
+		"one day":     {hold: day, first: 12 * time.Hour},
+		"twelve hour": {hold: 12 * time.Hour, first: 6 * time.Hour},
+		"none":        {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := given(recoverytest.CoolingOff(), func(x *r) { x.NotBefore = t0.Add(tc.hold) })
+			for _, at := range []time.Duration{tc.first, tc.second} {
+				if at == 0 {
+					continue
+				}
+				_, err := x.Apply(recoverytest.Timed(), t0.Add(at-1))
+				require.Error(t, err, "not yet")
+				x = after(x, at, recoverytest.Timed())
+				require.Equal(t, recovery.CoolingOff, x.State)
+				_, err = x.Apply(recoverytest.Timed(), t0.Add(at))
+				require.Error(t, err, "not twice")
+			}
+			require.Equal(t, recovery.Ready, after(x, tc.hold, recoverytest.Timed()).State)
+		})
+	}
+	slept := given(recoverytest.CoolingOff(), func(x *r) { x.NotBefore = t0.Add(3 * day) })
+	slept = after(slept, 61*time.Hour, recoverytest.Timed())
+	require.Equal(t, slept.NotBefore, slept.WakeAt, "both moments are past: one reminder")
+
+	paused := after(after(recoverytest.CoolingOff(), 12*time.Hour, recoverytest.Timed()), 13*time.Hour, link())
+	resumed := after(paused, 13*time.Hour+recovery.PauseFor, kind(recovery.Due))
+	require.Equal(t, resumed.ChangedAt, resumed.WakeAt, "that it goes on is told at once")
+	resumed = after(resumed, 13*time.Hour+recovery.PauseFor, recoverytest.Timed())
+	require.Equal(t, resumed.NotBefore.Add(-12*time.Hour), resumed.WakeAt, "and the new end twelve hours before")
 }

@@ -77,8 +77,14 @@ var (
 		return holdOver(r, now) && (r.Plan.DeferToIDP || !r.sufficient(now))
 	}}
 
+	// reminderDue: half of the hold is over, or twelve hours are left, and the owner was not reminded since.
+	reminderDue = guard{"half-time, or 12 h before the end", func(r Recovery, _ Event, now time.Time) bool {
+		next := r.nextReminder()
+		return !holdOver(r, now) && !next.IsZero() && !now.Before(next)
+	}}
+
 	pauseOver = guard{"objector silent for 72 h", func(r Recovery, _ Event, now time.Time) bool {
-		return !now.Before(r.ContestedAt.Add(r.pauseLeft()))
+		return !now.Before(r.pauseEnds())
 	}}
 	// pauseOverTie: an objection with as much evidence as the claim does not lapse by silence (4.2: "equal strength").
 	pauseOverTie = guard{"objector silent for 72 h, tie", func(r Recovery, ev Event, now time.Time) bool {
@@ -147,10 +153,31 @@ func stricter(r Recovery, ev Event, now time.Time) bool {
 	return n.Tier > r.Tier || (n.Plan.DeferToIDP && !r.Plan.DeferToIDP) || (r.sufficient(now) && !n.sufficient(now))
 }
 
+// nextReminder is when the owner is to be reminded next of a hold that runs; zero for not any more. A node that slept past
+// both moments reminds once. A hold that a pause made longer has a new half-time.
+func (r Recovery) nextReminder() time.Time {
+	var next time.Time
+	last := later(r.HeldAt, r.RemindedAt)
+	for _, at := range []time.Time{r.HeldAt.Add(r.NotBefore.Sub(r.HeldAt) / 2), r.NotBefore.Add(-RemindBefore)} {
+		if at.After(last) && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
+	return next
+}
+
 func holdOver(r Recovery, now time.Time) bool { return !now.Before(r.NotBefore) }
 
 // pauseLeft is how long the current pause may last: 72 hours, and never more than what is left of the total (I4).
 func (r Recovery) pauseLeft() time.Duration { return min(PauseFor, PauseTotal-r.PausedTotal) }
+
+// pauseEnds is when the current pause ends if nobody says more.
+func (r Recovery) pauseEnds() time.Time { return r.ContestedAt.Add(r.pauseLeft()) }
+
+// resumedNotBefore is when the hold ends if the current pause ends at the time given: what was left of it, 24 hours at least.
+func (r Recovery) resumedNotBefore(at time.Time) time.Time {
+	return later(r.NotBefore, at.Add(max(r.NotBefore.Sub(r.ContestedAt), ResumeAtLeast)))
+}
 
 // pausedBy is the total of all pauses if the current one, if there is one, ends now.
 func (r Recovery) pausedBy(now time.Time) time.Duration {

@@ -59,6 +59,7 @@ var machine = []rule{
 	{CoolingOff, Due, releasable, Ready, release, audit.RecoveryReady},
 	{CoolingOff, Due, undeliverable, Assisted, askHumans, audit.RecoveryAssisted},
 	{CoolingOff, Due, insufficient, Assisted, askHumans, audit.RecoveryAssisted},
+	{CoolingOff, Due, reminderDue, CoolingOff, remind, audit.CoolingOffReminded},
 	{Contested, Due, pastDeadline, Expired, end, audit.RecoveryExpired},
 	{Contested, Due, pauseOverTie, Assisted, askHumansAtCritical, audit.RecoveryAssisted},
 	{Contested, Due, pauseOver, CoolingOff, resumeHold, audit.RecoveryResumed},

@@ -135,6 +135,9 @@ func (s *Service) object(ctx context.Context, o objecting) (ObjectionView, *show
 // weighed as if it had come alone, and only where it then does nothing is the proof's refusal the answer.
 func (s *Service) objected(o objecting, in Loaded, g gathered, out *sealed[ObjectionView]) (Change, *shown, error) {
 	change := in.change(o.by, o.origin, o.requestID)
+	if in.Account == nil || !o.mayStill(in) {
+		return Change{}, nil, fault.Of(fault.CodeObjectionRefused)
+	}
 	beside := o.shown
 	if o.method != "" && beside == nil && in.Recovery.hears(in.Now) {
 		var err error
@@ -164,21 +167,75 @@ func (s *Service) objected(o objecting, in Loaded, g gathered, out *sealed[Objec
 	default:
 		out.refuse(step.Refusal())
 	}
+	if step.To == Reversed {
+		s.takeBack(&change, in)
+	}
 	return change, beside, nil
 }
 
-// weigh makes the objection. What the claim itself rests on cannot be counted against it (rule c of requirements.md,
-// section 4.1); what was shown with earlier objections that still stand counts with it: the owner can bring one proof after
-// the other, as the claimant can.
+// takeBack adds to a reversal what the step itself cannot know: what came with the thief, and an erasure that was asked for
+// since the claim began.
+func (s *Service) takeBack(change *Change, in Loaded) {
+	change.Suspect = latecomers(in)
+	if asked := in.Account.ErasureAskedAt; asked.IsZero() || asked.Before(in.Recovery.CreatedAt) {
+		return
+	}
+	change.ForgetErasure = true
+	change.Events = append(change.Events, audit.Event{
+		Tenant: change.Tenant, At: in.Now, Actor: audit.Actor{Kind: audit.ActorSystem, ID: "reversal"}, Action: audit.ErasureCancelled,
+		Subject: in.Account.ID, Recovery: in.Recovery.ID, Outcome: audit.Success, Reason: "reversed",
+	})
+}
+
+// mayStill reports whether the way the objection came still speaks for the owner: a removed address does for a week.
+func (o objecting) mayStill(in Loaded) bool {
+	c, ok := in.Account.channel(o.channel)
+	return !ok || c.RemovedAt.IsZero() || in.Now.Sub(c.RemovedAt) < factor.AgedFactor
+}
+
+// weigh makes the objection. What the claim itself rests on cannot be counted against it, and what was enrolled since the
+// claim began counts for nobody (rules c and d of requirements.md, section 4.1). What was shown with earlier objections that
+// still stand counts with it: the owner can bring one proof after the other, as the claimant can.
+//
+// A link alone is E0, for scanners press buttons. Beside a proof, a person has come with it, and it shows as much as a code
+// typed from the same address: that this address can be read (class I). So an old address and a saved code take an account
+// back (S5).
 func (o objecting) weigh(id string, beside *shown, in Loaded) *Objection {
 	objection := &Objection{ID: id, Channel: o.channel, Strength: o.base}
 	if beside == nil || beside.evidence == nil {
 		return objection
 	}
 	objection.Evidence = []factor.Evidence{*beside.evidence}
-	all := append(in.Recovery.shownAgainst(), *beside.evidence)
+	if c, ok := in.Account.channel(o.channel); ok {
+		class, _ := c.Kind.Class()
+		objection.Evidence = append(objection.Evidence, factor.Evidence{
+			Method: c.Kind, Class: class, Source: c.ID, Since: c.Since, At: in.Now, Suspect: c.Suspect,
+		})
+	}
+	for i, e := range objection.Evidence {
+		objection.Evidence[i].Suspect = e.Suspect || e.Since.After(in.Recovery.CreatedAt)
+	}
+	all := append(in.Recovery.shownAgainst(), objection.Evidence...)
 	objection.Strength = max(objection.Strength, strength(factor.Independent(all, in.Recovery.Evidence)))
 	return objection
+}
+
+// latecomers are the addresses and authenticators that came to the account within the week before the claim, or later: whoever
+// made the claim may have brought them.
+func latecomers(in Loaded) []string {
+	var out []string
+	late := func(since time.Time) bool { return since.After(in.Recovery.CreatedAt.Add(-factor.AgedFactor)) }
+	for _, c := range in.Account.Channels {
+		if c.RemovedAt.IsZero() && late(c.Since) {
+			out = append(out, c.ID)
+		}
+	}
+	for _, t := range in.Account.TOTP {
+		if late(t.Since) {
+			out = append(out, t.ID)
+		}
+	}
+	return out
 }
 
 // channelKind is how the objection came, for the audit trail.

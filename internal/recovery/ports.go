@@ -104,6 +104,8 @@ type Account struct {
 	SavedLeft  int
 	SavedSince time.Time
 	Disabled   []string // methods that were disabled after too many failures
+
+	ErasureAskedAt time.Time // an erasure waits for the end of recoveries and probation; zero for none
 }
 
 // Channel is an address on file, without the address.
@@ -170,28 +172,30 @@ type ObjectionTarget struct{ Tenant, Recovery, Channel, TenantName, Support stri
 
 // Change is all that one operation writes. Steps come in order, each with its own version and audit event.
 type Change struct {
-	Tenant     string
-	Subject    string    // what counters hang on
-	At         time.Time // the moment of the operation, on the one clock
-	Opening    *Opening  // for a start: what the row is made of beside the step
-	Steps      []Step
-	By         audit.Actor
-	Origin     string
-	RequestID  string
-	Assessment *Assessment
-	Challenge  *Challenge
-	Counters   map[string]Counter
-	OpenCounts []string // counters to make sure of, so that a later answer finds a row to lock
-	TOTP       *TOTPUse
-	SavedUse   string        // the saved code that was used
-	NewSaved   *NewSavedCode // the one that takes its place
-	Grant      *NewGrant     // issued
-	Redeemed   string        // the grant that was redeemed
-	RedeemedBy string        // the client that did
-	Notices    []outbox.Notice
-	Jobs       []outbox.Job
-	Events     []audit.Event // beyond those of the steps
-	Remember   *idempotency.Record
+	Tenant        string
+	Subject       string    // what counters hang on
+	At            time.Time // the moment of the operation, on the one clock
+	Opening       *Opening  // for a start: what the row is made of beside the step
+	Steps         []Step
+	By            audit.Actor
+	Origin        string
+	RequestID     string
+	Assessment    *Assessment
+	Challenge     *Challenge
+	Counters      map[string]Counter
+	OpenCounts    []string // counters to make sure of, so that a later answer finds a row to lock
+	TOTP          *TOTPUse
+	SavedUse      string        // the saved code that was used
+	NewSaved      *NewSavedCode // the one that takes its place
+	Grant         *NewGrant     // issued
+	Redeemed      string        // the grant that was redeemed
+	RedeemedBy    string        // the client that did
+	Notices       []outbox.Notice
+	ForgetErasure bool     // the erasure that the account waits for was a thief's, as far as anybody can tell
+	Suspect       []string // beyond those of the step: what came to the account so lately that the thief may have brought it
+	Jobs          []outbox.Job
+	Events        []audit.Event // beyond those of the steps
+	Remember      *idempotency.Record
 }
 
 // Opening is what a new recovery's row holds that nobody needs later in the aggregate.

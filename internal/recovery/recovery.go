@@ -37,6 +37,12 @@ const (
 	AskAgainAfter  = time.Minute        // a due hold that its guard refuses is looked at again
 	EscalateAfter  = 24 * time.Hour     // a due hold without a delivered notice goes to humans
 	InitiationOnce = 24 * time.Hour     // one initiation notice per address in this time (coalescing)
+	RemindBefore   = 12 * time.Hour     // the last reminder before the hold's end; another one comes at half-time
+
+	// What a claim rested on is suspect for a while after the owner stopped it. The time is bounded: whoever vetoes an owner
+	// must not take the owner's own means away for ever (I4, I5). Verifying an address anew ends it.
+	SuspectAfterVeto     = 7 * 24 * time.Hour
+	SuspectAfterReversal = 30 * 24 * time.Hour
 )
 
 // Objection is the owner's "this was not me".
@@ -87,6 +93,7 @@ type Recovery struct {
 	CreatedAt      time.Time
 	ChangedAt      time.Time
 	HeldAt         time.Time // entry to the hold
+	RemindedAt     time.Time // the last reminder of the hold
 	NotBefore      time.Time
 	ReadyUntil     time.Time
 	ExpiresAt      time.Time

@@ -179,10 +179,7 @@ func (s *Service) notices(step Step, a *Account, now time.Time) []outbox.Notice 
 	}
 	var out []outbox.Notice
 	for _, kind := range step.Notices {
-		for _, c := range a.Channels {
-			if !c.RemovedAt.IsZero() && now.Sub(c.RemovedAt) >= factor.AgedFactor {
-				continue
-			}
+		for _, c := range a.told(now) {
 			n := outbox.Notice{
 				ID: s.newID("ntc", now), Tenant: step.Next.Tenant, Account: a.ID, Recovery: step.Next.ID,
 				Kind: string(kind), Channel: c.ID, CreatedAt: now,
@@ -197,7 +194,26 @@ func (s *Service) notices(step Step, a *Account, now time.Time) []outbox.Notice 
 	return out
 }
 
+// maxRemovedTold bounds the removed addresses that are told.
+const maxRemovedTold = 20
+
+// told lists the addresses that hear of a recovery: all on file, and those removed within seven days. Of the removed ones
+// the longest on file go first, so that swapping addresses to and fro cannot push the owner's out.
+func (a *Account) told(now time.Time) []Channel {
+	var out, removed []Channel
+	for _, c := range a.Channels {
+		switch {
+		case c.RemovedAt.IsZero():
+			out = append(out, c)
+		case now.Sub(c.RemovedAt) < factor.AgedFactor:
+			removed = append(removed, c)
+		}
+	}
+	slices.SortStableFunc(removed, func(x, y Channel) int { return x.Since.Compare(y.Since) })
+	return append(out, removed[:min(len(removed), maxRemovedTold)]...)
+}
+
 // objectable reports whether the notice carries a link to object.
 func (k NoticeKind) objectable() bool {
-	return k == NoticeHeld || k == NoticeReady || k == NoticeCompleted || k == NoticeObjected
+	return k == NoticeHeld || k == NoticeReminder || k == NoticeReady || k == NoticeCompleted || k == NoticeObjected
 }

@@ -55,7 +55,7 @@ func objectionView(step Step, beside *shown) ObjectionView {
 	case Reversed:
 		v.Outcome, v.Next = ObjectionReversed, NextNothing
 	case Contested:
-		v.PausedUntil = step.Next.ContestedAt.Add(step.Next.pauseLeft())
+		v.PausedUntil = step.Next.pauseEnds()
 		if step.From != Contested {
 			v.Outcome = ObjectionPaused
 		}

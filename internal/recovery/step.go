@@ -16,6 +16,7 @@ type NoticeKind string
 const (
 	NoticeStarted   NoticeKind = "recovery_started" // coalesced: the only one with a cap
 	NoticeHeld      NoticeKind = "hold_entered"
+	NoticeReminder  NoticeKind = "hold_reminder"
 	NoticeReady     NoticeKind = "hold_ended"
 	NoticeObjected  NoticeKind = "objection_received"
 	NoticeCompleted NoticeKind = "recovery_completed"
@@ -45,6 +46,9 @@ type Step struct { //nolint:recvcheck // Apply fills it through a pointer; for e
 	ResolveObjections bool
 	VoidGrant         string
 	Notices           []NoticeKind
+	Suspect           []string  // channels and factors that are suspect from now on
+	SuspectUntil      time.Time // until then
+	RevokeCodesSince  time.Time // saved codes issued at this time or later no longer count; zero for none
 
 	refusal *fault.Fault
 }
@@ -94,9 +98,13 @@ func wakeAt(r Recovery, now time.Time) time.Time {
 		if !r.NotBefore.After(now) {
 			return now.Add(AskAgainAfter)
 		}
-		return earlier(r.NotBefore, r.ExpiresAt)
+		wake := earlier(r.NotBefore, r.ExpiresAt)
+		if next := r.nextReminder(); !next.IsZero() {
+			wake = earlier(wake, later(next, now))
+		}
+		return wake
 	case Contested:
-		return earlier(r.ContestedAt.Add(r.pauseLeft()), r.ExpiresAt)
+		return earlier(r.pauseEnds(), r.ExpiresAt)
 	case Ready:
 		return r.ExpiresAt
 	case Granted:

@@ -29,7 +29,24 @@ func (s *Service) view(r Recovery, a *Account, now time.Time) View {
 		v.Remaining = remaining(r.Plan.Remaining(r.Evidence, now), v.Methods)
 	}
 	v.NotBefore, v.ReadyUntil = r.NotBefore, r.ReadyUntil
+	if r.State == Contested {
+		v.Contest = &Contest{PausedUntil: r.pauseEnds(), StepUp: stepUp(r, v.Methods)}
+		v.NotBefore = r.resumedNotBefore(v.Contest.PausedUntil)
+	}
 	return v
+}
+
+// stepUp lists the methods of classes that were not shown yet. It does not depend on the objection: the claimant must not
+// learn how strong it is.
+func stepUp(r Recovery, have []factor.Method) []factor.Method {
+	shown := factor.Classes(r.Evidence)
+	out := []factor.Method{}
+	for _, m := range have {
+		if class, ok := m.Class(); ok && !slices.Contains(shown, class) {
+			out = append(out, m)
+		}
+	}
+	return out
 }
 
 // remaining turns alternatives into a list of proofs still to be given: the shortest way, each proof by any method that

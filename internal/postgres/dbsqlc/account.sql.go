@@ -340,13 +340,15 @@ SELECT holdfast_now()::timestamptz AS now,
        (SELECT jsonb_build_object(
             'id', a.id, 'population', a.population, 'aal', a.aal, 'ial', a.ial, 'locale', a.locale,
             'created_at', a.created_at, 'changed_at', a.changed_at, 'ref_hash', a.ref_hash, 'ref_sealed', a.ref_sealed, 'data_key', a.data_key,
+            'erasure_asked_at', a.erasure_asked_at,
             'identifiers', (SELECT jsonb_agg(jsonb_build_object('hash', i.hash, 'type', i.type, 'sealed', i.sealed) ORDER BY i.type, i.hash)
                 FROM identifier i WHERE i.tenant_id = a.tenant_id AND i.account_id = a.id),
             'channels', (SELECT jsonb_agg(jsonb_build_object('id', c.id, 'kind', c.kind, 'hash', c.address_hash, 'sealed', c.sealed,
-                    'since', c.since, 'removed_at', c.removed_at, 'suspect_at', c.suspect_at) ORDER BY c.since, c.id)
+                    'since', c.since, 'removed_at', c.removed_at,
+                    'suspect_at', suspect_now(c.suspect_at, c.suspect_until, (SELECT holdfast_now()))) ORDER BY c.since, c.id)
                 FROM channel c WHERE c.tenant_id = a.tenant_id AND c.account_id = a.id),
             'factors', (SELECT jsonb_agg(jsonb_build_object('id', f.id, 'kind', f.kind, 'sealed', f.sealed, 'enrolled_at', f.enrolled_at,
-                    'confirmed_at', f.confirmed_at, 'suspect_at', f.suspect_at) ORDER BY f.enrolled_at, f.id)
+                    'confirmed_at', f.confirmed_at, 'suspect_at', suspect_now(f.suspect_at, f.suspect_until, (SELECT holdfast_now()))) ORDER BY f.enrolled_at, f.id)
                 FROM factor f WHERE f.tenant_id = a.tenant_id AND f.account_id = a.id AND f.removed_at IS NULL),
             'saved_left', (SELECT count(*) FROM saved_code s
                 WHERE s.tenant_id = a.tenant_id AND s.account_id = a.id AND s.used_at IS NULL AND s.revoked_at IS NULL))
@@ -354,10 +356,17 @@ SELECT holdfast_now()::timestamptz AS now,
        EXISTS (SELECT 1 FROM identifier i WHERE i.tenant_id = $3 AND i.hash = ANY ($4::bytea[])
                   AND i.account_id IS DISTINCT FROM (SELECT id FROM named)) AS taken,
        coalesce((SELECT jsonb_agg(jsonb_build_object('id', r.id, 'state', r.state, 'created_at', r.created_at, 'not_before', r.not_before,
-                    'expires_at', r.expires_at, 'probation_until', r.probation_until))
-           FROM (SELECT o.id, o.state, o.created_at, o.not_before, o.expires_at, o.probation_until FROM recovery o
+                    'expires_at', r.expires_at, 'probation_until', r.probation_until, 'completed_at', r.completed_at, 'closed_at', r.closed_at,
+                    'proven', EXISTS (SELECT 1 FROM evidence e WHERE e.tenant_id = $3 AND e.recovery_id = r.id),
+                    'disputed', EXISTS (SELECT 1 FROM objection b WHERE b.tenant_id = $3 AND b.recovery_id = r.id AND b.resolved_at IS NULL)))
+           FROM ((SELECT o.id, o.state, o.created_at, o.not_before, o.expires_at, o.probation_until, o.completed_at, o.closed_at FROM recovery o
                   WHERE o.tenant_id = $3 AND o.subject = (SELECT id FROM named) AND o.closed_at IS NULL
-                  ORDER BY (o.state IN ('initiated', 'verifying')), o.created_at DESC LIMIT $5::int) r), '[]')::jsonb AS recoveries,
+                  ORDER BY freezes(o, (SELECT holdfast_now())) DESC, o.created_at DESC LIMIT $5::int)
+                 UNION ALL
+                 (SELECT o.id, o.state, o.created_at, o.not_before, o.expires_at, o.probation_until, o.completed_at, o.closed_at FROM recovery o
+                  WHERE o.tenant_id = $3 AND o.subject = (SELECT id FROM named) AND o.state = 'reversed'
+                    AND o.closed_at > (SELECT holdfast_now()) - interval '30 days'
+                  ORDER BY o.closed_at DESC LIMIT $5::int)) r), '[]')::jsonb AS recoveries,
        coalesce((SELECT jsonb_agg(k.kind) FROM attempt_counter k
            WHERE k.tenant_id = $3 AND k.subject = (SELECT id FROM named) AND k.disabled_at IS NOT NULL), '[]')::jsonb AS disabled,
        coalesce((SELECT k.consecutive FROM attempt_counter k

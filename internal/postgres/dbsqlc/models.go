@@ -59,6 +59,7 @@ type Recovery struct {
 	ProbationUntil *time.Time
 	ClosedAt       *time.Time
 	WakeAt         *time.Time
+	RemindedAt     *time.Time
 }
 
 type Tenant struct {

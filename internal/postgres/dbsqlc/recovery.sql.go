@@ -14,9 +14,9 @@ const advanceRecovery = `-- name: AdvanceRecovery :exec
 UPDATE recovery
    SET state = $1, version = version + 1, tier = $2, plan = $3, policy_version = $4, approved = $5,
        paused_total = $6, contested_at = $7, grant_id = $8, grant_expires = $9,
-       changed_at = $10, held_at = $11, not_before = $12, ready_until = $13, expires_at = $14,
-       completed_at = $15, probation_until = $16, closed_at = $17, wake_at = $18
- WHERE tenant_id = $19 AND id = $20 AND version = $21
+       changed_at = $10, held_at = $11, reminded_at = $12, not_before = $13, ready_until = $14, expires_at = $15,
+       completed_at = $16, probation_until = $17, closed_at = $18, wake_at = $19
+ WHERE tenant_id = $20 AND id = $21 AND version = $22
 `
 
 type AdvanceRecoveryParams struct {
@@ -31,6 +31,7 @@ type AdvanceRecoveryParams struct {
 	GrantExpires   *time.Time
 	ChangedAt      time.Time
 	HeldAt         *time.Time
+	RemindedAt     *time.Time
 	NotBefore      *time.Time
 	ReadyUntil     *time.Time
 	ExpiresAt      time.Time
@@ -56,6 +57,7 @@ func (q *Queries) AdvanceRecovery(ctx context.Context, db DBTX, arg AdvanceRecov
 		arg.GrantExpires,
 		arg.ChangedAt,
 		arg.HeldAt,
+		arg.RemindedAt,
 		arg.NotBefore,
 		arg.ReadyUntil,
 		arg.ExpiresAt,
@@ -482,7 +484,7 @@ func (q *Queries) InsertSavedCode(ctx context.Context, db DBTX, arg InsertSavedC
 }
 
 const loadRecovery = `-- name: LoadRecovery :one
-SELECT r.tenant_id, r.id, r.reference, r.claimant_hash, r.account_id, r.subject, r.client_id, r.reason, r.network, r.signals, r.state, r.version, r.tier, r.plan, r.policy_version, r.approved, r.paused_total, r.contested_at, r.grant_id, r.grant_expires, r.created_at, r.changed_at, r.held_at, r.not_before, r.ready_until, r.expires_at, r.completed_at, r.probation_until, r.closed_at, r.wake_at,
+SELECT r.tenant_id, r.id, r.reference, r.claimant_hash, r.account_id, r.subject, r.client_id, r.reason, r.network, r.signals, r.state, r.version, r.tier, r.plan, r.policy_version, r.approved, r.paused_total, r.contested_at, r.grant_id, r.grant_expires, r.created_at, r.changed_at, r.held_at, r.not_before, r.ready_until, r.expires_at, r.completed_at, r.probation_until, r.closed_at, r.wake_at, r.reminded_at,
        holdfast_now()::timestamptz AS now,
        pg_try_advisory_xact_lock($1::bigint) AS free,
        (SELECT m.fingerprint FROM idempotency m WHERE m.key = $2) AS fingerprint,
@@ -580,6 +582,7 @@ func (q *Queries) LoadRecovery(ctx context.Context, db DBTX, arg LoadRecoveryPar
 		&i.Recovery.ProbationUntil,
 		&i.Recovery.ClosedAt,
 		&i.Recovery.WakeAt,
+		&i.Recovery.RemindedAt,
 		&i.Now,
 		&i.Free,
 		&i.Fingerprint,

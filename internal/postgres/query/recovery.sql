@@ -97,7 +97,7 @@ VALUES (@tenant_id, @id, @reference, @claimant_hash, @account_id, @subject, @cli
 UPDATE recovery
    SET state = @state, version = version + 1, tier = @tier, plan = @plan, policy_version = @policy_version, approved = @approved,
        paused_total = @paused_total, contested_at = @contested_at, grant_id = @grant_id, grant_expires = @grant_expires,
-       changed_at = @changed_at, held_at = @held_at, not_before = @not_before, ready_until = @ready_until, expires_at = @expires_at,
+       changed_at = @changed_at, held_at = @held_at, reminded_at = @reminded_at, not_before = @not_before, ready_until = @ready_until, expires_at = @expires_at,
        completed_at = @completed_at, probation_until = @probation_until, closed_at = @closed_at, wake_at = @wake_at
  WHERE tenant_id = @tenant_id AND id = @id AND version = @version;
 
