@@ -41,20 +41,24 @@ pg: ## make sure that PostgreSQL's binaries are there (no server is started)
 
 ## Testing it
 
+.PHONY: redis
+redis: ## make sure that redis-server is there for the tests (no server is started)
+	@./.ci/redis
+
 .PHONY: test
-test: pg ## every test, on a real PostgreSQL that it starts itself
+test: pg redis ## every test, on a real PostgreSQL that it starts itself
 	$(TEST) $(CI_FLAGS) -timeout 15m $(TESTFLAGS) ./...
 
 .PHONY: test-short
-test-short: ## the tests that need no database
+test-short: redis ## the tests that need no database
 	$(GO) test -short $(CI_FLAGS) $(TESTFLAGS) ./...
 
 .PHONY: test-race
-test-race: pg ## every test under the race detector; needs a C compiler
+test-race: pg redis ## every test under the race detector; needs a C compiler
 	CGO_ENABLED=1 $(TEST) $(CI_FLAGS) -race -timeout 30m $(TESTFLAGS) ./...
 
 .PHONY: cover
-cover: pg ## what the tests reach, in .bin/cover.html
+cover: pg redis ## what the tests reach, in .bin/cover.html
 	@mkdir -p $(BIN)
 	$(TEST) -timeout 15m -coverpkg=./internal/... -coverprofile=$(BIN)/cover.out ./...
 	$(GO) tool cover -html=$(BIN)/cover.out -o $(BIN)/cover.html

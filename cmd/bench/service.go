@@ -82,7 +82,7 @@ func (s *service) stop() error {
 	s.cancel()
 	s.http.CloseIdleConnections()
 	err := <-s.ended
-	s.app.DB.Close()
+	s.app.Close()
 	return err
 }
 

@@ -22,13 +22,34 @@ func TestEveryCommand_HasHelp(t *testing.T) {
 	for _, args := range []string{
 		"", "serve", "dev", "demo", "migrate", "tenant", "tenant create", "tenant list", "client", "client create", "client list", "client rotate",
 		"client revoke", "account", "account import", "policy", "policy check", "policy show", "audit", "audit list",
-		"keyring", "keyring generate", "keyring rotate", "keyring rewrap", "config", "version",
+		"keyring", "keyring generate", "keyring rotate", "keyring rewrap", "limits", "config", "version",
 	} {
 		out, err := command(t, nil, "", append(strings.Fields(args), "--help")...)
 		require.NoError(t, err, args)
 		require.Contains(t, out, strings.TrimSpace("Usage: holdfast "+args), args)
 		require.Greater(t, strings.Count(out, "\n"), 4, args)
 	}
+}
+
+// R-065: the page is what the code judges by.
+func TestLimits_ListEveryLimitAndThePageIsCurrent(t *testing.T) {
+	t.Parallel()
+	page := filepath.Join(t.TempDir(), "limits.md")
+	_, err := command(t, nil, "", "limits", "--write", page)
+	require.NoError(t, err)
+	want, err := os.ReadFile(page)
+	require.NoError(t, err)
+	have, err := os.ReadFile("../../deploy/limits.md")
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(have), "make generate writes it anew")
+
+	out, err := command(t, []string{"HOLDFAST_LIMITS=start_source=5-H,20-D"}, "", "limits")
+	require.NoError(t, err)
+	require.Regexp(t, `start_source +source +5/h, 20/day +refuses`, out)
+	require.Regexp(t, `objection_source +source +60/h, 300/day +lets pass`, out)
+	require.Regexp(t, `failures +account and method +10/h, 25/day`, out)
+	_, err = command(t, []string{"HOLDFAST_LIMITS=start_source=500-H"}, "", "limits")
+	require.ErrorContains(t, err, "lock an owner out", "no setting makes a source's limit looser than an identifier's")
 }
 
 func TestAWrongCall_SaysSoAndEndsWithTwo(t *testing.T) {

@@ -44,6 +44,7 @@ type cli struct {
 	Policy  policyCmd  `cmd:"" help:"Check policy documents."`
 	Audit   auditCmd   `cmd:"" help:"List audit events."`
 	Keyring keyringCmd `cmd:"" help:"Make and rotate keyrings, rewrap accounts."`
+	Limits  limitsCmd  `cmd:"" help:"List every limit: number, reason, and what happens when its store is down."`
 	Config  configCmd  `cmd:"" help:"Print the settings in force, without secrets, or every setting there is."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -32,7 +32,7 @@ func (serveCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	defer a.DB.Close()
+	defer a.Close()
 	log.InfoContext(e.ctx, "starting", slog.Any("config", cfg))
 	err = a.Run(e.ctx, func(l app.Listening) {
 		log.InfoContext(e.ctx, "listening", slog.String("public", l.Public.String()), slog.String("admin", l.Admin.String()))

@@ -26,22 +26,30 @@ type limits struct{ *throttle.Limits }
 // AllowRequest implements httpapi.Limits. A server-side client speaks for many people from few addresses, so its own
 // budget is what it is held to, and the person's address where it states one (AllowStart). A start takes all its buckets
 // at once, in the core, so that it costs one round trip.
-func (l limits) AllowRequest(ctx context.Context, class httpapi.Class, source netip.Addr, who *credential.Principal) error {
+//
+// A quota is told where it lies in one bucket; the general budget lies in shares, of which one says nothing.
+func (l limits) AllowRequest(ctx context.Context, class httpapi.Class, source netip.Addr, who *credential.Principal) (httpapi.Quota, error) {
 	if class == httpapi.ClassStart && who != nil {
-		return nil
+		return httpapi.Quota{}, nil
 	}
 	var takes []throttle.Take
+	whole := false
 	if who != nil {
 		rule, key := clientRule(class), who.Tenant+"/"+who.Name()
-		if rule == throttle.RequestClient {
+		if whole = rule != throttle.RequestClient; !whole {
 			key = share(key)
 		}
-		takes = append(takes, throttle.Take{Rule: rule, Key: key})
+		takes = append(takes, throttle.Take{Rule: rule, Key: key, Own: who.Kind == credential.Service})
 	}
 	if rule, ok := sourceRule(class); ok && (who == nil || who.Kind == credential.Publishable) {
 		takes = append(takes, throttle.Take{Rule: rule, Key: throttle.SourceKey(source)})
 	}
-	return l.Allow(ctx, takes)
+	rooms, err := l.Judge(ctx, takes)
+	if !whole || len(rooms) == 0 || !rooms[0].Own {
+		return httpapi.Quota{}, err
+	}
+	r := rooms[0]
+	return httpapi.Quota{Name: string(r.Rule), Limit: r.Limit, Window: r.Period, Remaining: r.Remaining, Reset: r.Reset}, err
 }
 
 // share splits a budget that everything of a client runs through into sixteen rows: the rule's numbers are those of one. One
@@ -90,12 +98,31 @@ func (l limits) AllowRefusedCredential(ctx context.Context, source netip.Addr) e
 }
 
 // AllowStart implements recovery.Limits: independent buckets, never one keyed on a pair.
-func (l limits) AllowStart(ctx context.Context, tenant string, source netip.Addr, identifier, _ []byte) error {
-	return l.Allow(ctx, []throttle.Take{
+func (l limits) AllowStart(ctx context.Context, tenant string, source netip.Addr, identifier, device []byte) (recovery.Velocity, error) {
+	takes := []throttle.Take{
 		{Rule: throttle.StartSource, Key: throttle.SourceKey(source)},
 		{Rule: throttle.StartIdentifier, Key: hex.EncodeToString(identifier)},
 		{Rule: throttle.RequestClient, Key: share(tenant)},
-	})
+	}
+	if device != nil {
+		takes = append(takes, throttle.Take{Rule: throttle.StartDevice, Key: hex.EncodeToString(device)})
+	}
+	rooms, err := l.Judge(ctx, takes)
+	return recovery.Velocity{Source: busy(rooms, throttle.StartSource), Identifier: busy(rooms, throttle.StartIdentifier)}, err
+}
+
+// busy reads a bucket as a signal: the first window of its rule is half full, or fuller.
+func busy(rooms []throttle.Room, rule throttle.Name) policy.State {
+	for _, r := range rooms {
+		switch {
+		case r.Rule != rule:
+		case 2*r.Used >= r.Limit:
+			return policy.Present
+		default:
+			return policy.Absent
+		}
+	}
+	return policy.Unknown
 }
 
 // identifiers is recovery.Identifiers by the rules under which accounts are registered.

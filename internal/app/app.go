@@ -55,6 +55,7 @@ type App struct {
 
 	jobs    *job.Client
 	limiter *throttle.Limits
+	redis   *throttle.Redis // nil where limits are counted in PostgreSQL
 }
 
 // Deps is what a command brings that the configuration cannot: development has its own senders and pages.
@@ -88,7 +89,7 @@ func Build(ctx context.Context, cfg config.Config, deps Deps) (*App, error) {
 		return nil, err
 	}
 	if err := a.assemble(ctx, deps); err != nil {
-		a.DB.Close()
+		a.Close()
 		return nil, err
 	}
 	return a, nil
@@ -99,7 +100,7 @@ func (a *App) assemble(ctx context.Context, deps Deps) error {
 	if err := a.checkClock(ctx); err != nil {
 		return err
 	}
-	lim, err := a.limits()
+	lim, err := a.limits(ctx)
 	if err != nil {
 		return err
 	}
@@ -157,18 +158,6 @@ func openDB(ctx context.Context, cfg config.Config, tracer pgx.QueryTracer) (*po
 	return postgres.Open(ctx, postgres.Config{
 		URL: cfg.Database.URL.Reveal(), Role: cfg.Database.Role, MaxConns: cfg.Database.MaxConns, Tracer: tracer,
 	})
-}
-
-func (a *App) limits() (limits, error) {
-	rules := throttle.DefaultRules()
-	if a.Config.Dev() && a.Config.LimitFactor > 1 {
-		rules = rules.Scaled(int64(a.Config.LimitFactor))
-	}
-	l, err := throttle.New(throttle.Config{
-		Pool: a.DB.Pool(), HashKey: a.Keys.MAC(secret.PurposeNetwork, "throttle"), Rules: rules,
-		Refused: func(_ context.Context, rule throttle.Name) { a.Metrics.Throttled(string(rule)) },
-	})
-	return limits{l}, fault.Wrap(err, "build limits")
 }
 
 // cores builds the use cases.

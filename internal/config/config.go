@@ -25,6 +25,7 @@ type Config struct {
 	HTTP        HTTP     `env:"-"`
 	Database    Database `env:"-"`
 	Keys        Keys     `env:"-"`
+	Limits      Limits   `env:"-"`
 	Policy      Policy   `env:"-"`
 	SMTP        SMTP     `env:"-"`
 	Twilio      Twilio   `env:"-"`
@@ -60,6 +61,13 @@ type Database struct {
 type Keys struct {
 	File string        `env:"KEYRING_FILE" help:"file of the keyring (JSON), readable by the service alone"`
 	JSON secret.String `env:"KEYRING" help:"the keyring itself (JSON), when there is no file"`
+}
+
+// Limits is where the edge's and the identities' limits are counted, and by which numbers.
+type Limits struct {
+	Store    LimitStore    `env:"LIMIT_STORE" envDefault:"postgres" help:"where limits are counted: postgres, or redis for higher rates; what counts attempts is always in PostgreSQL"`
+	RedisURL secret.String `env:"REDIS_URL" help:"Redis (redis://, rediss:// or unix://) for LIMIT_STORE=redis; its maxmemory-policy must be noeviction"`
+	Rules    string        `env:"LIMITS" help:"other numbers for some limits, as in: start_source=5-H,20-D;start_device=5-H (holdfast limits lists them)"`
 }
 
 // Policy is what recoveries demand.

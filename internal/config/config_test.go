@@ -162,6 +162,11 @@ func TestLoad_EveryBoundIsKeptAndNamesItsVariable(t *testing.T) {
 		{"CODE_TTL=59s", "CODE_TTL"},
 		{"CODE_TTL=10m", ""},
 		{"KEYRING_FILE=/k.json", "KEYRING"},
+		{"LIMIT_STORE=memory", "LIMIT_STORE"},
+		{"LIMIT_STORE=redis", "REDIS_URL"},
+		{"REDIS_URL=redis://cache", "REDIS_URL"},
+		{"LIMIT_STORE=redis REDIS_URL=http://cache", "REDIS_URL"},
+		{"LIMIT_STORE=redis REDIS_URL=rediss://u:p@cache/0", ""},
 		{"SMTP_TLS=ssl", "SMTP_TLS"},
 		{"SMTP_TLS=none", ""},
 		{"SMTP_TLS=none SMTP_USERNAME=u SMTP_PASSWORD=p", "SMTP_TLS"},

@@ -36,6 +36,15 @@ const (
 	NIST     Preset = "nist"
 )
 
+// LimitStore is where limits are counted.
+type LimitStore string
+
+// The stores of limits.
+const (
+	InPostgres LimitStore = "postgres"
+	InRedis    LimitStore = "redis"
+)
+
 // TLSMode is how the connection to the mail server is protected.
 type TLSMode string
 

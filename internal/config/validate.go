@@ -86,6 +86,7 @@ func (c Config) check(ps *problems) {
 	ps.require(c.Dev() || ps.has("LIMIT_FACTOR") || c.LimitFactor == 1, "LIMIT_FACTOR", "may differ from 1 in dev only")
 	c.checkHTTP(ps)
 	c.checkDatabase(ps)
+	c.checkLimits(ps)
 	c.checkPolicy(ps)
 	c.checkSMTP(ps)
 	c.checkTwilio(ps)
@@ -147,6 +148,21 @@ func (c Config) checkDatabase(ps *problems) {
 		ok := err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql")
 		ps.require(ok, name, "must be a postgres:// URL")
 	}
+}
+
+func (c Config) checkLimits(ps *problems) {
+	l := c.Limits
+	oneOf(ps, "LIMIT_STORE", l.Store, InPostgres, InRedis)
+	if ps.has("LIMIT_STORE") {
+		return
+	}
+	ps.require((l.Store == InRedis) == !l.RedisURL.IsZero(), "REDIS_URL", "and HOLDFAST_LIMIT_STORE=redis need each other")
+	if l.RedisURL.IsZero() {
+		return
+	}
+	// A parse error would repeat the password: only its existence is told.
+	u, err := url.Parse(l.RedisURL.Reveal())
+	ps.require(err == nil && slices.Contains([]string{"redis", "rediss", "unix"}, u.Scheme), "REDIS_URL", "must be a redis://, rediss:// or unix:// URL")
 }
 
 func (c Config) checkPolicy(ps *problems) {

@@ -3,10 +3,12 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -163,7 +165,19 @@ func (h *handler) bearer(ctx context.Context, header http.Header) (credential.Pr
 }
 
 func (h *handler) limit(c echo.Context, rt route, _ *operation, in *call) error {
-	return h.Limits.AllowRequest(c.Request().Context(), rt.class, in.source, in.who)
+	quota, err := h.Limits.AllowRequest(c.Request().Context(), rt.class, in.source, in.who)
+	if in.who != nil && in.who.Kind == credential.Service && quota.Limit > 0 {
+		showQuota(c.Response().Header(), quota)
+	}
+	return err
+}
+
+// showQuota tells a server-side client of its own quota (draft-ietf-httpapi-ratelimit-headers-10), never of a bucket by
+// source, identifier or device.
+func showQuota(header http.Header, q Quota) {
+	seconds := func(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
+	header.Set("RateLimit-Policy", fmt.Sprintf("%q;q=%d;w=%d", q.Name, q.Limit, seconds(q.Window)))
+	header.Set("RateLimit", fmt.Sprintf("%q;r=%d;t=%d", q.Name, q.Remaining, seconds(q.Reset)))
 }
 
 // claim takes the claimant's token. One that is missing or malformed is answered like a recovery that does not exist.

@@ -307,10 +307,26 @@ func TestLimits_RefuseBeforeAnythingIsLookedUp(t *testing.T) { // R-071, R-079
 		require.Equal(t, http.StatusTooManyRequests, a.status, name)
 		require.Equal(t, "2", a.header.Get("Retry-After"), "whole seconds, rounded up")
 		require.Equal(t, before, b.core.calls(), name)
-		for header := range a.header {
-			require.NotContains(t, strings.ToLower(header), "ratelimit", "R-079, R-080")
+		if s.bearer == "-" { // R-080
+			require.Empty(t, a.header.Values("RateLimit"), name)
+			require.Empty(t, a.header.Values("RateLimit-Policy"), name)
+			continue
 		}
+		require.Equal(t, `"test_client";r=7;t=19`, a.header.Get("RateLimit"), name)
+		require.Equal(t, `"test_client";q=10;w=60`, a.header.Get("RateLimit-Policy"), name)
 	}
+}
+
+// R-080: a credential that lies in an app is anybody's, and is told nothing of a quota.
+func TestLimits_TellAPublishableClientNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	s := good()["startRecovery"]
+	s.bearer = "app"
+	a := b.send(t, s)
+	require.Equal(t, http.StatusCreated, a.status)
+	require.Empty(t, a.header.Values("RateLimit"))
+	require.Empty(t, a.header.Values("RateLimit-Policy"))
 }
 
 func TestUntellableSource_IsRefused(t *testing.T) { // R-078

@@ -68,10 +68,20 @@ const (
 // the class guards nothing but capacity. A refusal is fault.CodeThrottled with a coarse time to come back.
 type Limits interface {
 	// AllowRequest is asked once for each request, after its caller is known and before anything is looked up. The
-	// principal is nil where anyone may call.
-	AllowRequest(ctx context.Context, class Class, source netip.Addr, who *credential.Principal) error
+	// principal is nil where anyone may call. It tells what is left of the client's own quota, if the request falls under one
+	// and the client is a server's; also beside a refusal.
+	AllowRequest(ctx context.Context, class Class, source netip.Addr, who *credential.Principal) (Quota, error)
 	// AllowRefusedCredential is asked after a credential was refused, so that guessing from one source ends.
 	AllowRefusedCredential(ctx context.Context, source netip.Addr) error
+}
+
+// Quota is an authenticated server-side client's own, and nobody else's business. The zero Quota is none.
+type Quota struct {
+	Name      string
+	Limit     int64
+	Window    time.Duration
+	Remaining int64
+	Reset     time.Duration
 }
 
 // Pages are the pages for people. They change nothing, whatever the request, and set their own

@@ -215,14 +215,15 @@ type limits struct {
 	asked   []httpapi.Class
 }
 
-func (l *limits) AllowRequest(_ context.Context, class httpapi.Class, _ netip.Addr, _ *credential.Principal) error {
+func (l *limits) AllowRequest(_ context.Context, class httpapi.Class, _ netip.Addr, _ *credential.Principal) (httpapi.Quota, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.asked = append(l.asked, class)
+	quota := httpapi.Quota{Name: "test_client", Limit: 10, Window: time.Minute, Remaining: 7, Reset: 18100 * time.Millisecond}
 	if class == l.full {
-		return fault.Of(fault.CodeThrottled).After(1500 * time.Millisecond)
+		return quota, fault.Of(fault.CodeThrottled).After(1500 * time.Millisecond)
 	}
-	return nil
+	return quota, nil
 }
 
 func (l *limits) AllowRefusedCredential(context.Context, netip.Addr) error {

@@ -91,7 +91,7 @@ func (a *assessment) findPopulation() {
 // weigh adds the weights up and turns the score into a tier.
 func (a *assessment) weigh() {
 	for _, s := range Signals() {
-		if s == SIMSwap && !a.simMatters() {
+		if (s == SIMSwap || s == SIMRecent) && !a.simMatters() {
 			continue
 		}
 		weight, text := a.policy.doc.Signals[s].weigh(a.readings[s])
@@ -107,7 +107,7 @@ func (a *assessment) weigh() {
 // file was detected, which tells of an attack whatever was used.
 func (a *assessment) simMatters() bool {
 	return a.facts.provenBy(factor.SMS, factor.Voice) ||
-		(a.readings[SIMSwap].State == Present && a.facts.holds(factor.SMS, factor.Voice))
+		((a.readings[SIMSwap].State == Present || a.readings[SIMRecent].State == Present) && a.facts.holds(factor.SMS, factor.Voice))
 }
 
 // insist raises to what no weight may undercut.
@@ -128,6 +128,12 @@ func (a *assessment) insist() {
 			a.raise(Moderate, string(SIMSwap), "Whether the SIM was swapped is unknown (R-056).")
 		case Absent:
 		}
+	}
+	if a.simMatters() && a.readings[SIMRecent].State == Present {
+		a.raise(High, string(SIMRecent), "The number moved to another SIM within 30 days.")
+	}
+	if a.readings[FleetFailures].State == Present {
+		a.raise(Moderate, string(FleetFailures), "Codes are being guessed over many accounts (R-084).")
 	}
 	if a.population.MinTier.Valid() {
 		a.raise(a.population.MinTier, rulePopulation, "The population's lowest tier.")

@@ -53,7 +53,12 @@ const (
 	RecentFailures          Signal = "recent_failures"           // Value: refused proofs on this account within 24 hours
 	PriorObjection          Signal = "prior_objection"           // the owner objected to an earlier recovery
 	SourceVelocity          Signal = "source_velocity"           // the source is busy on many accounts
-	SIMSwap                 Signal = "sim_swap"                  // the phone number was moved to another SIM
+	SIMSwap                 Signal = "sim_swap"                  // a phone number moved to another SIM within 7 days
+	SIMRecent               Signal = "sim_recent"                // a phone number moved to another SIM 7 to 30 days ago
+	IdentifierVelocity      Signal = "identifier_velocity"       // many claims on this name; counts only where the device is not known
+	DecoyRate               Signal = "decoy_rate"                // most of what the source asks for does not exist
+	ImpossibleAnswer        Signal = "impossible_answer"         // a code was answered within a second of its sending
+	FleetFailures           Signal = "fleet_failures"            // wrong codes over many accounts at this moment
 )
 
 // Signals lists every signal in the order in which reasons are given.
@@ -61,6 +66,19 @@ func Signals() []Signal {
 	return []Signal{
 		KnownDevice, NetworkChange, ChannelChangedRecently, FactorNew, ReasonTakeoverSuspected,
 		EarlierRecoveries, RecentFailures, PriorObjection, SourceVelocity, SIMSwap,
+		SIMRecent, IdentifierVelocity, DecoyRate, ImpossibleAnswer, FleetFailures,
+	}
+}
+
+// laterWeights are the weights of signals that came after the first documents, where a document leaves them out. What a
+// stranger can set off without the owner's device stays below what moves a tier (ADR 0014).
+func laterWeights() map[Signal]weights {
+	return map[Signal]weights{
+		SIMRecent:          {Present: 60},
+		IdentifierVelocity: {Present: 5},
+		DecoyRate:          {Present: 20},
+		ImpossibleAnswer:   {Present: 15},
+		FleetFailures:      {},
 	}
 }
 
@@ -122,6 +140,9 @@ func (f Facts) readings() map[Signal]Reading {
 		return isChannel(x.Method) && ageOf(x.Since, f.Now) < channelRecent
 	}) {
 		out[ChannelChangedRecently] = Reading{State: Present}
+	}
+	if out[KnownDevice].State == Present && out[IdentifierVelocity].State == Present {
+		out[IdentifierVelocity] = Reading{State: Absent} // others' haste is nothing against somebody on a device of their own
 	}
 	out[ReasonTakeoverSuspected] = reading(f.Reason == ReasonSuspectedTakeover)
 	return out

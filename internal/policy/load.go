@@ -99,6 +99,11 @@ func parse(b []byte) (*yaml.Node, document, error) {
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, doc, invalid(Problem{Message: "one document is expected, there are several"})
 	}
+	for signal, w := range laterWeights() {
+		if _, weighed := doc.Signals[signal]; !weighed && doc.Signals != nil {
+			doc.Signals[signal] = w
+		}
+	}
 	return &root, doc, nil
 }
 

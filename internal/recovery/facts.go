@@ -25,7 +25,8 @@ func facts(now time.Time, reason Reason, a *Account, h History, sig StartSignals
 			policy.RecentFailures:         {State: policy.Present, Value: float64(h.Failures)},
 			policy.PriorObjection:         {State: present(h.Objected)},
 			policy.ChannelChangedRecently: {State: policy.Absent},
-			policy.SourceVelocity:         {State: policy.Unknown},
+			policy.SourceVelocity:         {State: sig.Source},
+			policy.IdentifierVelocity:     {State: sig.Identifier},
 			policy.SIMSwap:                {State: policy.Unknown}, // nobody asks a carrier yet, and unknown is a risk
 		},
 	}

@@ -153,6 +153,8 @@ type History struct {
 type StartSignals struct {
 	KnownDevice policy.State `json:"known_device"`
 	Network     policy.State `json:"network_change"`
+	Source      policy.State `json:"source_velocity"`
+	Identifier  policy.State `json:"identifier_velocity"`
 }
 
 // GrantRecord is a grant as stored.
@@ -229,9 +231,15 @@ type NewGrant struct {
 // Limits is the edge's second wall (design.md, section 7): judged before any account is looked up, alike for known and
 // unknown (R-071). Each gives fault.CodeThrottled, or CodeUnavailable when its store is down: it fails closed.
 type Limits interface {
-	// AllowStart judges a start by its source, its identifier and the tenant's own budget, all of which must pass (R-069). The
-	// device is known to it and not limited yet.
-	AllowStart(ctx context.Context, tenant string, source netip.Addr, identifier []byte, device []byte) error
+	// AllowStart judges a start by its source, its identifier, the device that a server-side client stated (nil for none)
+	// and the tenant's own budget, all of which must pass (R-069). It tells how busy the source and the identifier are.
+	AllowStart(ctx context.Context, tenant string, source netip.Addr, identifier []byte, device []byte) (Velocity, error)
+}
+
+// Velocity is how busy a source and an identifier are, as the limits' buckets show it: present from half of what an hour
+// admits. What was not measured is unknown.
+type Velocity struct {
+	Source, Identifier policy.State
 }
 
 // Identifiers turns what a claimant typed into what is looked up.

@@ -24,7 +24,8 @@ func (s *Service) Start(ctx context.Context, cmd StartCommand) (Started, error) 
 	if !slices.Contains([]Reason{LostPassword, LostMFA, LostAll, SuspectedTakeover}, cmd.Reason) {
 		return Started{}, fault.Of(fault.CodeInvalidRequest).At("/reason", "is not a known reason")
 	}
-	if err := s.allowStart(ctx, cmd, coarse); err != nil {
+	busy, err := s.allowStart(ctx, cmd, coarse)
+	if err != nil {
 		return Started{}, err
 	}
 	var out sealed[startedText]
@@ -37,7 +38,7 @@ func (s *Service) Start(ctx context.Context, cmd StartCommand) (Started, error) 
 		if in.Replay != nil {
 			return replay(cmd.Key, in.Replay, &out)
 		}
-		change, started, err := s.open(cmd, q.DecoySubject, in)
+		change, started, err := s.open(cmd, q.DecoySubject, busy, in)
 		if err != nil {
 			return err
 		}
@@ -53,9 +54,9 @@ func (s *Service) Start(ctx context.Context, cmd StartCommand) (Started, error) 
 	return out.Value.reveal(), out.err()
 }
 
-func (s *Service) allowStart(ctx context.Context, cmd StartCommand, coarse string) error {
+func (s *Service) allowStart(ctx context.Context, cmd StartCommand, coarse string) (Velocity, error) {
 	var device []byte
-	if cmd.User.DeviceID != "" {
+	if cmd.User.DeviceID != "" && !cmd.Publishable { // else anybody could use up somebody's device
 		device = s.Keys.MAC(secret.PurposeDevice, cmd.Tenant, cmd.User.DeviceID)
 	}
 	identifier := s.Keys.MAC(secret.PurposeIdentifier, "limit", cmd.Tenant, string(cmd.Type), coarse)
@@ -73,7 +74,7 @@ func (t startedText) reveal() Started {
 }
 
 // open makes the new recovery, its first step and its claimant token.
-func (s *Service) open(cmd StartCommand, decoy string, in StartFacts) (Change, startedText, error) {
+func (s *Service) open(cmd StartCommand, decoy string, busy Velocity, in StartFacts) (Change, startedText, error) {
 	token, err := secret.NewToken(s.Rand, secret.PrefixClaimant)
 	if err != nil {
 		return Change{}, startedText{}, fault.Wrap(err, "mint claimant token")
@@ -83,7 +84,7 @@ func (s *Service) open(cmd StartCommand, decoy string, in StartFacts) (Change, s
 		return Change{}, startedText{}, fault.Wrap(err, "mint reference")
 	}
 	addr := endUser(cmd.Caller, cmd.User)
-	signals := startSignals(cmd)
+	signals := startSignals(cmd, busy)
 	f := facts(in.Now, cmd.Reason, in.Account, in.History, signals, nil)
 	decision := s.Policies.Current(cmd.Tenant).Decide(f)
 	r := Recovery{
@@ -105,8 +106,11 @@ func (s *Service) open(cmd StartCommand, decoy string, in StartFacts) (Change, s
 }
 
 // startSignals measures what is known at the start. What is not stated is unknown, and unknown raises.
-func startSignals(cmd StartCommand) StartSignals {
-	sig := StartSignals{KnownDevice: policy.Unknown, Network: policy.Unknown}
+func startSignals(cmd StartCommand, busy Velocity) StartSignals {
+	sig := StartSignals{KnownDevice: policy.Unknown, Network: policy.Unknown, Source: busy.Source, Identifier: busy.Identifier}
+	if !cmd.Publishable && !cmd.User.Addr.IsValid() {
+		sig.Source = policy.Unknown // the client's own address, where everybody comes from
+	}
 	if cmd.Publishable {
 		return sig
 	}

@@ -58,25 +58,45 @@ type level struct {
 // used is how much of the bucket is taken.
 func (l level) used() time.Duration { return l.fullAt.Sub(l.now) }
 
+// backend keeps buckets, for any number of nodes exactly.
+type backend interface {
+	// take charges every bucket, or none when one of them has no room. The levels come in the order of the charges, which
+	// must name each key once.
+	take(ctx context.Context, charges []charge) ([]level, error)
+	// peek reads a bucket, and whether its last hit was refused.
+	peek(ctx context.Context, key [keySize]byte) (l level, refused bool, err error)
+	// reset empties a bucket.
+	reset(ctx context.Context, key [keySize]byte) (level, error)
+	// sweep deletes what has expired, from the next pages of wherever it lies, and says how much.
+	sweep(ctx context.Context, pages int) (deleted int64, err error)
+}
+
+// hasher makes the keys of buckets.
+type hasher struct{ key []byte }
+
+func newHasher(hashKey []byte) (hasher, error) {
+	if len(hashKey) < minHashKey {
+		return hasher{}, fmt.Errorf("throttle: the hash key has %d bytes, want at least %d", len(hashKey), minHashKey)
+	}
+	return hasher{slices.Clone(hashKey)}, nil
+}
+
 // buckets is the table throttle_bucket.
 type buckets struct {
 	pool    *pgxpool.Pool
-	hashKey []byte
+	sweeper *sweeper
 }
 
-func newBuckets(pool *pgxpool.Pool, hashKey []byte) (buckets, error) {
+func newBuckets(pool *pgxpool.Pool) (buckets, error) {
 	if pool == nil {
 		return buckets{}, errors.New("throttle: no database pool")
 	}
-	if len(hashKey) < minHashKey {
-		return buckets{}, fmt.Errorf("throttle: the hash key has %d bytes, want at least %d", len(hashKey), minHashKey)
-	}
-	return buckets{pool: pool, hashKey: slices.Clone(hashKey)}, nil
+	return buckets{pool: pool, sweeper: &sweeper{}}, nil
 }
 
 // keyOf hashes what is limited. The rule and the period are part of it, so that no two rules ever share a counter.
-func (b buckets) keyOf(rule string, period time.Duration, subject string) (key [keySize]byte) {
-	mac := hmac.New(sha256.New, b.hashKey)
+func (h hasher) keyOf(rule string, period time.Duration, subject string) (key [keySize]byte) {
+	mac := hmac.New(sha256.New, h.key)
 	fmt.Fprintf(mac, "%q %d ", rule, period.Microseconds()) // quoted: the rule's end is unambiguous
 	mac.Write([]byte(subject))
 	copy(key[:], mac.Sum(nil))
@@ -121,8 +141,7 @@ WITH want AS MATERIALIZED (
 )
 SELECT now, CASE WHEN passed THEN next ELSE full_at END, fits, passed FROM judged ORDER BY place`
 
-// take charges every bucket, or none when one of them has no room, in one round trip and one implicit transaction. The
-// levels come in the order of the charges, which must name each key once.
+// take implements backend in one round trip and one implicit transaction.
 func (b buckets) take(ctx context.Context, charges []charge) ([]level, error) {
 	for range maxAttempts {
 		levels, err := b.tryTake(ctx, charges)
@@ -174,5 +193,26 @@ func (b buckets) tryTake(ctx context.Context, charges []charge) ([]level, error)
 
 func scanLevel(row pgx.CollectableRow) (l level, err error) {
 	err = row.Scan(&l.now, &l.fullAt, &l.fits, &l.passed)
+	return l, err
+}
+
+const peekSQL = `
+SELECT c.now, greatest(b.full_at, c.now), coalesce(b.refused, false)
+  FROM (SELECT holdfast_now() AS now OFFSET 0) c LEFT JOIN throttle_bucket b ON b.key = $1`
+
+// peek implements backend.
+func (b buckets) peek(ctx context.Context, key [keySize]byte) (l level, refused bool, err error) {
+	err = b.pool.QueryRow(ctx, peekSQL, key[:]).Scan(&l.now, &l.fullAt, &refused)
+	return l, refused, err
+}
+
+const resetSQL = `
+WITH gone AS (DELETE FROM throttle_bucket WHERE key = $1)
+SELECT holdfast_now()`
+
+// reset implements backend.
+func (b buckets) reset(ctx context.Context, key [keySize]byte) (l level, err error) {
+	err = b.pool.QueryRow(ctx, resetSQL, key[:]).Scan(&l.now)
+	l.fullAt = l.now
 	return l, err
 }

@@ -20,8 +20,10 @@ const defaultTimeout = 2 * time.Second
 
 // Config is what Limits is built from.
 type Config struct {
-	// Pool is the database. Its transactions must be READ COMMITTED, PostgreSQL's default.
+	// Pool is the database that holds the buckets. Its transactions must be READ COMMITTED, PostgreSQL's default.
 	Pool *pgxpool.Pool
+	// Redis holds the buckets in place of Pool.
+	Redis *Redis
 	// HashKey hashes what is limited before it is stored: at least 16 secret bytes, the same on every node.
 	HashKey []byte
 	// Rules is the table of limits.
@@ -36,24 +38,28 @@ type Config struct {
 
 // Limits judges requests against the rules. It may be used by many goroutines.
 type Limits struct {
-	buckets buckets
+	buckets backend
+	hasher  hasher
 	rules   map[Name]Rule
 	timeout time.Duration
 	random  io.Reader
 	refused func(ctx context.Context, rule Name)
-	sweeper sweeper
 }
 
-// New makes the limits. It does not touch the database.
+// New makes the limits. It touches neither the database nor Redis.
 func New(cfg Config) (*Limits, error) {
 	if err := cfg.Rules.Validate(); err != nil {
 		return nil, err
 	}
-	b, err := newBuckets(cfg.Pool, cfg.HashKey)
+	h, err := newHasher(cfg.HashKey)
 	if err != nil {
 		return nil, err
 	}
-	l := &Limits{buckets: b, rules: map[Name]Rule{}, timeout: cfg.Timeout, random: cfg.Random, refused: cfg.Refused}
+	b, err := cfg.backend()
+	if err != nil {
+		return nil, err
+	}
+	l := &Limits{buckets: b, hasher: h, rules: map[Name]Rule{}, timeout: cfg.Timeout, random: cfg.Random, refused: cfg.Refused}
 	for _, rule := range cfg.Rules.clone() {
 		l.rules[rule.Name] = rule
 	}
@@ -69,42 +75,90 @@ func New(cfg Config) (*Limits, error) {
 	return l, nil
 }
 
+func (c Config) backend() (backend, error) {
+	switch {
+	case c.Redis != nil && c.Pool != nil:
+		return nil, errors.New("throttle: one store, PostgreSQL or Redis")
+	case c.Redis != nil:
+		return c.Redis, nil
+	default:
+		return newBuckets(c.Pool)
+	}
+}
+
 // Take is one hit on one rule. The key is what the rule counts by, in clear: it is hashed before it is stored.
 type Take struct {
 	Rule Name
 	Key  string
+	// Own says that the bucket is the authenticated caller's own quota, of which it may know everything. A refusal by
+	// such buckets alone names the exact time to come back.
+	Own bool
+}
+
+// Room is what a bucket holds after a request.
+type Room struct {
+	Rule      Name
+	Limit     int64
+	Period    time.Duration
+	Used      int64         // hits that have not flowed off; those of this request included, if it passed
+	Remaining int64         // hits that would pass at once
+	Reset     time.Duration // until nothing of it is used any more
+	Own       bool
 }
 
 // Allow charges all the rules that a request falls under, or none of them when one has no room. It costs one round trip,
 // does not wait for the disk, and must be called before anything is looked up.
 //
-// A refusal is fault.CodeThrottled with a coarse time to come back; which rule it was stays in the cause, for the
+// A refusal is fault.CodeThrottled with a coarse time to come back, exact only for the caller's own quota; which rule it was stays in the cause, for the
 // log. A store that does not answer is fault.CodeUnavailable, unless every rule of the request says Pass. An unknown rule
 // is fault.CodeInternal. No takes are allowed.
 func (l *Limits) Allow(ctx context.Context, takes []Take) error {
+	_, err := l.Judge(ctx, takes)
+	return err
+}
+
+// Judge is Allow, and tells what room there is in each bucket, in the order of the takes and of their rules' windows; none
+// when the store does not answer.
+func (l *Limits) Judge(ctx context.Context, takes []Take) ([]Room, error) {
 	if len(takes) == 0 {
-		return nil
+		return nil, nil
 	}
 	asked, err := l.charges(takes)
 	if err != nil {
-		return fault.Of(fault.CodeInternal).Because(err)
+		return nil, fault.Of(fault.CodeInternal).Because(err)
 	}
 	bounded, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
 	levels, err := l.buckets.take(bounded, asked.charges)
 	if err != nil {
 		if l.passWhenDown(takes) {
-			return nil
+			return nil, nil
 		}
-		return fault.Of(fault.CodeUnavailable).Because(err)
+		return nil, fault.Of(fault.CodeUnavailable).Because(err)
 	}
-	return l.verdict(ctx, asked, levels)
+	return asked.rooms(levels), l.verdict(ctx, asked, levels)
+}
+
+// rooms puts levels into words.
+func (r request) rooms(levels []level) []Room {
+	out := make([]Room, len(levels))
+	for i, level := range levels {
+		p, w := r.charges[i].pace, r.windows[i]
+		used := level.used()
+		out[i] = Room{
+			Rule: r.rules[i], Limit: w.Limit, Period: w.Period, Used: int64((used + p.emission - 1) / p.emission),
+			Remaining: max(int64((p.tolerance-used)/p.emission), 0), Reset: used, Own: r.own[i],
+		}
+	}
+	return out
 }
 
 // request is a list of charges and, beside each, the rule that it comes from.
 type request struct {
 	charges []charge
 	rules   []Name
+	windows []Window
+	own     []bool
 }
 
 // charges lists one charge per window of each rule. A bucket that is hit twice is charged once, for two.
@@ -117,7 +171,7 @@ func (l *Limits) charges(takes []Take) (request, error) {
 			return request{}, fmt.Errorf("throttle: there is no rule %q", take.Rule)
 		}
 		for _, w := range rule.Windows {
-			key := l.buckets.keyOf("rule:"+string(rule.Name), w.Period, take.Key)
+			key := l.hasher.keyOf("rule:"+string(rule.Name), w.Period, take.Key)
 			if i, again := at[key]; again {
 				req.charges[i].hits++
 				continue
@@ -125,6 +179,8 @@ func (l *Limits) charges(takes []Take) (request, error) {
 			at[key] = len(req.charges)
 			req.charges = append(req.charges, charge{key: key, pace: paceOf(w.Limit, w.burst(), w.Period), hits: 1})
 			req.rules = append(req.rules, rule.Name)
+			req.windows = append(req.windows, w)
+			req.own = append(req.own, take.Own)
 		}
 	}
 	return req, nil
@@ -143,11 +199,13 @@ func (l *Limits) passWhenDown(takes []Take) bool {
 func (l *Limits) verdict(ctx context.Context, req request, levels []level) error {
 	var wait time.Duration
 	var refusedBy []string
+	own := true
 	for i, level := range levels {
 		if level.fits {
 			continue
 		}
 		c := req.charges[i]
+		own = own && req.own[i]
 		wait = max(wait, level.used()+c.pace.cost(c.hits)-c.pace.tolerance)
 		if name := string(req.rules[i]); len(refusedBy) == 0 || refusedBy[len(refusedBy)-1] != name {
 			refusedBy = append(refusedBy, name)
@@ -157,7 +215,10 @@ func (l *Limits) verdict(ctx context.Context, req request, levels []level) error
 	if refusedBy == nil {
 		return nil
 	}
-	return fault.Of(fault.CodeThrottled).After(l.comeBack(wait)).
+	if !own {
+		wait = l.comeBack(wait)
+	}
+	return fault.Of(fault.CodeThrottled).After(wait).
 		Because(errors.New("refused by " + strings.Join(refusedBy, ", ")))
 }
 

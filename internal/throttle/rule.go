@@ -8,15 +8,18 @@ import (
 	"time"
 
 	"github.com/ulule/limiter/v3"
+
+	"github.com/holdfast/holdfast/internal/limit"
 )
 
 // Name is the name of a rule, as in the log and in the settings. It never reaches a caller.
 type Name string
 
-// The rules. The last word says what their key is: a source (SourceKey), a hashed identifier, or an API client.
+// The rules. The last word says what their key is: a source (SourceKey), a hashed identifier or device, or an API client.
 const (
 	StartSource      Name = "start_source"
 	StartIdentifier  Name = "start_identifier"
+	StartDevice      Name = "start_device"
 	VerifySource     Name = "verify_source"
 	ChallengeSource  Name = "challenge_source"
 	ReadSource       Name = "read_source"
@@ -83,6 +86,11 @@ func DefaultRules() Rules {
 			Reason:  "many sources against one person; looser than the source's, so that no single source can use it up and lock the owner out",
 		},
 		{
+			Name:    StartDevice,
+			Windows: []Window{perHour(10)},
+			Reason:  "one telephone in many hands' worth of networks; only a server's word about a device is believed, so nobody fills a stranger's",
+		},
+		{
 			Name:    VerifySource,
 			Windows: []Window{perHour(30), perDay(150)},
 			Reason:  "guessing over many accounts from one place; what one account endures is counted in its own row",
@@ -132,6 +140,37 @@ func DefaultRules() Rules {
 	}
 }
 
+// Limits tells of the rules.
+func (r Rules) Limits() []limit.Limit {
+	out := make([]limit.Limit, 0, len(r))
+	for _, rule := range r {
+		l := limit.Limit{Wall: limit.Edge, Name: string(rule.Name), Per: rule.per(), WhenDown: "refuses (503)", Reason: rule.Reason}
+		if l.Per != "source" {
+			l.Wall = limit.Identity
+		}
+		if rule.WhenDown == Pass {
+			l.WhenDown = "lets pass"
+		}
+		bounds := make([]string, 0, len(rule.Windows))
+		for _, w := range rule.Windows {
+			bound := limit.Per(w.Limit, w.Period)
+			if w.burst() != w.Limit {
+				bound += fmt.Sprintf(" (%d at once)", w.burst())
+			}
+			bounds = append(bounds, bound)
+		}
+		l.Bound = strings.Join(bounds, ", ")
+		out = append(out, l)
+	}
+	return out
+}
+
+// per is what the rule counts by: the last word of its name.
+func (r Rule) per() string {
+	name := string(r.Name)
+	return name[strings.LastIndexByte(name, '_')+1:]
+}
+
 func perMinute(n int64) Window { return Window{Limit: n, Period: time.Minute} }
 func perHour(n int64) Window   { return Window{Limit: n, Period: time.Hour} }
 func perDay(n int64) Window    { return Window{Limit: n, Period: 24 * time.Hour} }
@@ -173,6 +212,23 @@ func (r Rules) With(overrides map[Name]string) (Rules, error) {
 		out[at].Windows = windows
 	}
 	return out, out.Validate()
+}
+
+// ParseOverrides reads "rule=windows;rule=windows", as With takes them; nothing for an empty text.
+func ParseOverrides(text string) (map[Name]string, error) {
+	out := map[Name]string{}
+	for part := range strings.SplitSeq(text, ";") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		name, windows, found := strings.Cut(part, "=")
+		rule := Name(strings.TrimSpace(name))
+		if _, twice := out[rule]; twice || !found {
+			return nil, fmt.Errorf("throttle: limits are written as rule=20-H,60-D;rule=5-H, each rule once")
+		}
+		out[rule] = windows
+	}
+	return out, nil
 }
 
 // ParseWindows reads comma-separated rates such as "20-H,60-D" (S, M, H or D). Each admits its whole limit at once.

@@ -10,8 +10,8 @@ import (
 	"github.com/ulule/limiter/v3"
 )
 
-// Store is a limiter.Store over PostgreSQL: right on any number of nodes, on the database's clock, and with GCRA instead
-// of the library's fixed windows. The library's own suite passes on it. Where the two differ, it is stricter:
+// Store is a limiter.Store over PostgreSQL or Redis: right on any number of nodes, on its server's clock, and with GCRA
+// instead of the library's fixed windows. The library's own suite passes on it. Where the two differ, it is stricter:
 //
 //   - A bucket admits Limit at once and then one per Period/Limit; it does not empty all at once at a window's end.
 //   - Reset is when the bucket will be unused again, not when a window ends.
@@ -21,19 +21,36 @@ import (
 //   - Rates of different periods do not share a counter, even under one key. Rates of one period do: give each rule a
 //     prefix of its own.
 type Store struct {
-	buckets buckets
+	buckets backend
+	hasher  hasher
 	prefix  string
 }
 
 var _ limiter.Store = (*Store)(nil)
 
-// NewStore makes a store whose keys live under prefix and are hashed with hashKey (at least 16 bytes).
+// NewStore makes a store in PostgreSQL whose keys live under prefix and are hashed with hashKey (at least 16 bytes).
 func NewStore(pool *pgxpool.Pool, hashKey []byte, prefix string) (*Store, error) {
-	b, err := newBuckets(pool, hashKey)
+	b, err := newBuckets(pool)
 	if err != nil {
 		return nil, err
 	}
-	return &Store{buckets: b, prefix: "limiter:" + prefix}, nil
+	return newStore(b, hashKey, prefix)
+}
+
+// NewRedisStore is NewStore in Redis.
+func NewRedisStore(r *Redis, hashKey []byte, prefix string) (*Store, error) {
+	if r == nil {
+		return nil, errors.New("throttle: no Redis")
+	}
+	return newStore(r, hashKey, prefix)
+}
+
+func newStore(b backend, hashKey []byte, prefix string) (*Store, error) {
+	h, err := newHasher(hashKey)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{buckets: b, hasher: h, prefix: "limiter:" + prefix}, nil
 }
 
 // Get counts one hit and reports what is left; Reached means that the hit was refused.
@@ -60,28 +77,18 @@ func (s *Store) Increment(ctx context.Context, key string, count int64, rate lim
 	return report(rate, p, levels[0], !levels[0].passed), nil
 }
 
-const peekSQL = `
-SELECT c.now, greatest(b.full_at, c.now), coalesce(b.refused, false)
-  FROM (SELECT holdfast_now() AS now OFFSET 0) c LEFT JOIN throttle_bucket b ON b.key = $1`
-
 // Peek reports what is left and counts nothing. Reached means that the last hit was refused and that one more would be.
 func (s *Store) Peek(ctx context.Context, key string, rate limiter.Rate) (limiter.Context, error) {
 	p, err := paceOfRate(rate)
 	if err != nil {
 		return limiter.Context{}, err
 	}
-	var l level
-	var refused bool
-	id := s.keyOf(key, rate)
-	if err := s.buckets.pool.QueryRow(ctx, peekSQL, id[:]).Scan(&l.now, &l.fullAt, &refused); err != nil {
+	l, refused, err := s.buckets.peek(ctx, s.keyOf(key, rate))
+	if err != nil {
 		return limiter.Context{}, fmt.Errorf("throttle: peek: %w", err)
 	}
 	return report(rate, p, l, refused && l.used()+p.emission > p.tolerance), nil
 }
-
-const resetSQL = `
-WITH gone AS (DELETE FROM throttle_bucket WHERE key = $1)
-SELECT holdfast_now()`
 
 // Reset forgets all hits of the key.
 func (s *Store) Reset(ctx context.Context, key string, rate limiter.Rate) (limiter.Context, error) {
@@ -89,17 +96,15 @@ func (s *Store) Reset(ctx context.Context, key string, rate limiter.Rate) (limit
 	if err != nil {
 		return limiter.Context{}, err
 	}
-	var l level
-	id := s.keyOf(key, rate)
-	if err := s.buckets.pool.QueryRow(ctx, resetSQL, id[:]).Scan(&l.now); err != nil {
+	l, err := s.buckets.reset(ctx, s.keyOf(key, rate))
+	if err != nil {
 		return limiter.Context{}, fmt.Errorf("throttle: reset: %w", err)
 	}
-	l.fullAt = l.now
 	return report(rate, p, l, false), nil
 }
 
 func (s *Store) keyOf(key string, rate limiter.Rate) [keySize]byte {
-	return s.buckets.keyOf(s.prefix, rate.Period, key)
+	return s.hasher.keyOf(s.prefix, rate.Period, key)
 }
 
 func paceOfRate(rate limiter.Rate) (pace, error) {

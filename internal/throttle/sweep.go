@@ -28,16 +28,21 @@ SELECT (SELECT count(*) FROM gone), (SELECT first FROM span) + $2`
 
 // Sweep deletes expired rows from the next pages of the table (of 8 KiB, about 60 rows each) and gives how many it deleted. Calls
 // walk the table round and round, so the work of one is bounded whatever the table's size, and no index is needed. An
-// expired row means the same as none: sweeping saves space and changes no verdict.
+// expired row means the same as none: sweeping saves space and changes no verdict. Redis forgets by itself.
 func (l *Limits) Sweep(ctx context.Context, pages int) (deleted int64, err error) {
 	if pages < 1 {
 		return 0, errors.New("throttle: sweep needs at least one page")
 	}
+	return l.buckets.sweep(ctx, pages)
+}
+
+// sweep implements backend.
+func (b buckets) sweep(ctx context.Context, pages int) (deleted int64, err error) {
 	var next int64
-	row := l.buckets.pool.QueryRow(ctx, sweepSQL, l.sweeper.nextPage.Load(), int64(pages))
+	row := b.pool.QueryRow(ctx, sweepSQL, b.sweeper.nextPage.Load(), int64(pages))
 	if err := row.Scan(&deleted, &next); err != nil {
 		return 0, fmt.Errorf("throttle: sweep: %w", err)
 	}
-	l.sweeper.nextPage.Store(next)
+	b.sweeper.nextPage.Store(next)
 	return deleted, nil
 }

@@ -135,7 +135,7 @@ func (s *Service) run(t testing.TB) {
 	t.Cleanup(func() {
 		stop()
 		require.NoError(t, <-ended)
-		s.App.DB.Close()
+		s.App.Close()
 		s.Owner.Close()
 	})
 	select {

@@ -269,7 +269,7 @@ func (d *instance) say(line string) {
 // close stops what was started, the database last.
 func (d *instance) close(ctx context.Context) error {
 	if d.app != nil {
-		d.app.DB.Close()
+		d.app.Close()
 	}
 	if d.owner != nil {
 		d.owner.Close()

@@ -52,7 +52,9 @@ func NewService(store recovery.Store, keys *secret.Keyring, change ...func(*reco
 type NoLimits struct{}
 
 // AllowStart implements recovery.Limits.
-func (NoLimits) AllowStart(context.Context, string, netip.Addr, []byte, []byte) error { return nil }
+func (NoLimits) AllowStart(context.Context, string, netip.Addr, []byte, []byte) (recovery.Velocity, error) {
+	return recovery.Velocity{}, nil
+}
 
 // Identifiers folds case and nothing else.
 type Identifiers struct{}

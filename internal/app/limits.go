@@ -1,0 +1,89 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/holdfast/holdfast/internal/config"
+	"github.com/holdfast/holdfast/internal/factor/savedcode"
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/limit"
+	"github.com/holdfast/holdfast/internal/recovery"
+	"github.com/holdfast/holdfast/internal/secret"
+	"github.com/holdfast/holdfast/internal/throttle"
+)
+
+// rules is the table of the edge's and the identities' limits as the configuration has it.
+func rules(cfg config.Config) (throttle.Rules, error) {
+	overrides, err := throttle.ParseOverrides(cfg.Limits.Rules)
+	if err != nil {
+		return nil, fault.Wrap(err, "HOLDFAST_LIMITS")
+	}
+	out, err := throttle.DefaultRules().With(overrides)
+	if err != nil {
+		return nil, fault.Wrap(err, "HOLDFAST_LIMITS")
+	}
+	if cfg.Dev() && cfg.LimitFactor > 1 {
+		out = out.Scaled(int64(cfg.LimitFactor))
+	}
+	return out, nil
+}
+
+// Limits tells of every limit under a configuration: the one place that lists them all.
+func Limits(cfg config.Config) ([]limit.Limit, error) {
+	table, err := rules(cfg)
+	if err != nil {
+		return nil, err
+	}
+	out := table.Limits()
+	out = append(out, recovery.RowLimits()...)
+	return append(out, savedcode.Limits()...), nil
+}
+
+// limits builds the first two walls on the store that the configuration names.
+func (a *App) limits(ctx context.Context) (limits, error) {
+	table, err := rules(a.Config)
+	if err != nil {
+		return limits{}, err
+	}
+	cfg := throttle.Config{
+		HashKey: a.Keys.MAC(secret.PurposeNetwork, "throttle"), Rules: table,
+		Refused: func(_ context.Context, rule throttle.Name) { a.Metrics.Throttled(string(rule)) },
+	}
+	if a.Config.Limits.Store == config.InRedis {
+		if cfg.Redis, err = a.openRedis(ctx); err != nil {
+			return limits{}, err
+		}
+	} else {
+		cfg.Pool = a.DB.Pool()
+	}
+	l, err := throttle.New(cfg)
+	return limits{l}, fault.Wrap(err, "build limits")
+}
+
+// openRedis makes the Redis store. A server that may evict limits is a mistake to be put right before anything is served. One
+// that is down is not: the node starts, refuses what its rules say it refuses, and objections pass.
+func (a *App) openRedis(ctx context.Context) (*throttle.Redis, error) {
+	r, err := throttle.NewRedis(a.Config.Limits.RedisURL)
+	if err != nil {
+		return nil, fault.Wrap(err, "HOLDFAST_REDIS_URL")
+	}
+	a.redis = r
+	err = r.Check(ctx)
+	if errors.Is(err, throttle.ErrEvicts) {
+		return nil, errors.Join(err, r.Close())
+	}
+	if err != nil {
+		a.Log.WarnContext(ctx, "Redis does not answer: what it limits is refused until it does", slog.String("cause", err.Error()))
+	}
+	return r, nil
+}
+
+// Close drops the connections of an App that does not run any more.
+func (a *App) Close() {
+	if a.redis != nil {
+		_ = a.redis.Close()
+	}
+	a.DB.Close()
+}
