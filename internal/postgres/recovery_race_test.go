@@ -156,45 +156,59 @@ func TestRedeem_OneWinner(t *testing.T) {
 	c.audited()
 }
 
-// rounds of objection against redemption and grant. S8 asks for a thousand; two hundred take seconds, and each has its own
-// interleaving.
-const rounds = 200
+// S8 asks for a thousand rounds of veto against redemption, each with its own interleaving. They go in shares, side by side.
+const (
+	shares        = 4
+	roundsOfShare = 250
+)
 
 // I6, R-109, S8: of a veto and a redemption one commits, and the other is told so; a redemption that came first is followed
 // by a reversal, a veto that came first by nothing.
 func TestObject_AgainstRedeem(t *testing.T) {
 	t.Parallel()
-	s := newScene(t)
-	claims, people, grants := s.granted(t)
-	ended := map[recovery.State]int{}
-	for i, c := range claims {
-		code := s.code(people[i])
-		out := race(2, func(n int) error {
-			if n == 1 {
-				_, err := s.redeem(grants[i])
-				return err
+	for share := range shares {
+		t.Run(fmt.Sprint("share ", share), func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			claims, people, grants := s.granted(t)
+			ended := map[recovery.State]int{}
+			for i, c := range claims {
+				ended[s.vetoAgainstRedeem(c, people[i], grants[i], i%5)]++
 			}
-			for range i % 5 { // a redemption that mints a saved code takes two turns: meet it everywhere
-				c.view()
-			}
-			_, err := s.objectFromApp(people[i], factor.TOTP, code)
-			return err
+			require.Len(t, ended, 2, "both can win")
 		})
-		state := c.state()
-		ended[state]++
-		switch state { //nolint:exhaustive // nothing else may come of it.
-		case recovery.Vetoed:
-			require.Equal(t, map[fault.Code]int{"": 1, fault.CodeGrantRefused: 1}, out)
-			require.Zero(t, get[int](s, `SELECT count(*) FROM recovery_grant WHERE recovery_id = $1 AND redeemed_at IS NOT NULL`, c.id))
-		case recovery.Reversed:
-			require.Equal(t, map[fault.Code]int{"": 2}, out)
-			require.Equal(t, 1, get[int](s, `SELECT count(*) FROM recovery_grant WHERE recovery_id = $1 AND redeemed_at IS NOT NULL`, c.id))
-		default:
-			require.Fail(t, "neither", "%s after %v", state, out)
-		}
-		c.audited()
 	}
-	require.Len(t, ended, 2, "both can win")
+}
+
+// vetoAgainstRedeem lets both go at once, the veto after so many looks, and gives the state in which it ended.
+func (s *scene) vetoAgainstRedeem(c *claim, p *person, grant secret.String, looks int) recovery.State {
+	s.t.Helper()
+	code := s.code(p)
+	out := race(2, func(n int) error {
+		if n == 1 {
+			_, err := s.redeem(grant)
+			return err
+		}
+		for range looks { // a redemption that mints a saved code takes two turns: meet it everywhere
+			c.view()
+		}
+		_, err := s.objectFromApp(p, factor.TOTP, code)
+		return err
+	})
+	state := c.state()
+	redeemed := get[int](s, `SELECT count(*) FROM recovery_grant WHERE recovery_id = $1 AND redeemed_at IS NOT NULL`, c.id)
+	switch state { //nolint:exhaustive // nothing else may come of it.
+	case recovery.Vetoed:
+		require.Equal(s.t, map[fault.Code]int{"": 1, fault.CodeGrantRefused: 1}, out)
+		require.Zero(s.t, redeemed)
+	case recovery.Reversed:
+		require.Equal(s.t, map[fault.Code]int{"": 2}, out)
+		require.Equal(s.t, 1, redeemed)
+	default:
+		require.Fail(s.t, "neither", "%s after %v", state, out)
+	}
+	c.audited()
+	return state
 }
 
 // granted brings claims to their grants, all under one hold.
@@ -203,7 +217,7 @@ func (s *scene) granted(t *testing.T) ([]*claim, []*person, []secret.String) {
 	var claims []*claim
 	var people []*person
 	var grants []secret.String
-	for i := range rounds {
+	for i := range roundsOfShare {
 		p := s.person(fmt.Sprint("p", i), func(p *person) { p.since = 20 * day })
 		c := s.start(p.identifier)
 		c.young(p)
@@ -223,7 +237,7 @@ func (s *scene) granted(t *testing.T) ([]*claim, []*person, []secret.String) {
 func TestObject_AgainstGrant(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	for i := range rounds / 8 {
+	for i := range 25 {
 		p := s.person(fmt.Sprint("p", i))
 		c := s.start(p.identifier)
 		c.ready(p)
