@@ -66,7 +66,8 @@ func clientRule(class httpapi.Class) throttle.Name {
 		return throttle.GrantClient
 	case httpapi.ClassAccount:
 		return throttle.AccountClient
-	case httpapi.ClassStart, httpapi.ClassChallenge, httpapi.ClassVerify, httpapi.ClassRead, httpapi.ClassObjection, httpapi.ClassPage:
+	case httpapi.ClassStart, httpapi.ClassChallenge, httpapi.ClassVerify, httpapi.ClassRead, httpapi.ClassObjection, httpapi.ClassPage,
+		httpapi.ClassProvider:
 		return throttle.RequestClient
 	default:
 		return throttle.RequestClient
@@ -85,6 +86,8 @@ func sourceRule(class httpapi.Class) (throttle.Name, bool) {
 		return throttle.ObjectionSource, true
 	case httpapi.ClassPage:
 		return throttle.DocsSource, true
+	case httpapi.ClassProvider:
+		return throttle.ProviderSource, true
 	case httpapi.ClassStart, httpapi.ClassGrant, httpapi.ClassAccount:
 		return "", false
 	default:

@@ -22,6 +22,7 @@ import (
 	"github.com/holdfast/holdfast/internal/clock"
 	"github.com/holdfast/holdfast/internal/config"
 	"github.com/holdfast/holdfast/internal/credential"
+	"github.com/holdfast/holdfast/internal/delivery"
 	"github.com/holdfast/holdfast/internal/dispatch"
 	"github.com/holdfast/holdfast/internal/factor"
 	"github.com/holdfast/holdfast/internal/factor/savedcode"
@@ -46,6 +47,7 @@ type App struct {
 	Keys       *secret.Keyring
 	Policy     *policy.Policy
 	Recoveries *recovery.Service
+	Deliveries *delivery.Service
 	Accounts   *account.Service
 	Clients    *credential.Clients
 	Metrics    *telemetry.Metrics
@@ -232,16 +234,19 @@ func (a *App) sending(deps Deps) error {
 	}
 	sender := deps.Sender
 	if sender == nil {
-		if sender, err = newSender(a.Config); err != nil {
+		if sender, err = NewSender(a.Config); err != nil {
 			return err
 		}
 	}
 	dispatcher := dispatch.New(dispatch.Config{
 		Store: postgres.NewDispatches(a.DB), Waker: waker{a.Recoveries}, Sender: sender, Renderer: renderer, Links: links,
-		Addresses: vault{a.Keys}, Keys: a.Keys, Rand: rand.Reader, Metrics: a.Metrics,
+		Addresses: vault{a.Keys}, Keys: a.Keys, Rand: rand.Reader, Metrics: a.Metrics, Replies: a.Config.Twilio.Replies,
+	})
+	a.Deliveries = delivery.NewService(delivery.Config{
+		Store: postgres.NewDeliveries(a.DB), Objector: objector{a.Recoveries}, Keys: a.Keys, Metrics: a.Metrics,
 	})
 	a.jobs, err = job.New(job.Config{
-		Pool: a.DB.Pool(), Schema: postgres.RiverSchema, Dispatcher: dispatcher, Clock: clock.System{}, Log: a.Log,
+		Pool: a.DB.Pool(), Schema: postgres.RiverSchema, Dispatcher: dispatcher, Replies: a.Deliveries, Clock: clock.System{}, Log: a.Log,
 		Workers: a.Config.Workers, Poll: pollEvery, Metrics: a.Metrics,
 	})
 	return err
@@ -257,8 +262,13 @@ func (a *App) edge(lim limits, deps Deps) error {
 	if err != nil {
 		return fault.Wrap(err, "build signer")
 	}
+	heard, err := a.newTexts()
+	if err != nil {
+		return err
+	}
 	h := a.Config.HTTP
 	server, err := httpapi.New(httpapi.Config{
+		Texts: heard, Replies: a.Config.Twilio.Replies,
 		PublicURL: h.PublicURL, Contract: api.OpenAPI(), Recoveries: a.Recoveries, Accounts: a.Accounts, Clients: a.Clients, Limits: lim,
 		Pages: pages, JWKS: signer.JWKS, Keyring: a.Keys,
 		Source: func(r *http.Request) (netip.Addr, error) {
@@ -275,16 +285,23 @@ func (a *App) edge(lim limits, deps Deps) error {
 	return nil
 }
 
-// watch builds readiness, pool metrics and the loops.
-func (a *App) watch() {
-	a.DB.Committed = func(actions []audit.Action) {
-		a.Metrics.AuditEvents(len(actions))
-		for _, action := range actions {
-			if event, ok := strings.CutPrefix(string(action), "recovery."); ok {
-				a.Metrics.Recovery(event)
-			}
+// committed counts what was written down, and says aloud what an operator has to hear at once.
+func (a *App) committed(ctx context.Context, events []audit.Event) {
+	a.Metrics.AuditEvents(len(events))
+	for _, e := range events {
+		if event, ok := strings.CutPrefix(string(e.Action), "recovery."); ok {
+			a.Metrics.Recovery(event)
+		}
+		if e.Action == audit.RecoveryUndeliverable {
+			a.Log.WarnContext(ctx, "no notice reached the owner: the recovery waits for people",
+				"tenant", e.Tenant, "recovery", e.Recovery, "from", e.From, "see", "holdfast recovery show "+e.Recovery)
 		}
 	}
+}
+
+// watch builds readiness, pool metrics and the loops.
+func (a *App) watch() {
+	a.DB.Committed = a.committed
 	a.Readiness = telemetry.NewReadiness(a.Log, 2*time.Second,
 		telemetry.Check{Name: "database", Probe: a.DB.Ping},
 		telemetry.Check{Name: "clock", Probe: a.checkClock},

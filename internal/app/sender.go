@@ -12,8 +12,8 @@ import (
 	"github.com/holdfast/holdfast/internal/notify/twilio"
 )
 
-// newSender builds a sender for every channel that the configuration has a provider for.
-func newSender(cfg config.Config) (notify.Sender, error) {
+// NewSender builds a sender for every channel that the configuration has a provider for.
+func NewSender(cfg config.Config) (notify.Sender, error) {
 	routes := map[factor.Method]notify.Sender{}
 	if cfg.SMTP.Enabled() {
 		s, err := smtp.New(smtp.Config{
@@ -26,7 +26,7 @@ func newSender(cfg config.Config) (notify.Sender, error) {
 		routes[factor.Email] = s
 	}
 	if cfg.Twilio.Enabled() {
-		s, err := newTwilio(cfg.Twilio)
+		s, err := newTwilio(cfg)
 		if err != nil {
 			return nil, err
 		}
@@ -35,7 +35,8 @@ func newSender(cfg config.Config) (notify.Sender, error) {
 	return notify.NewRouter(routes), nil
 }
 
-func newTwilio(t config.Twilio) (notify.Sender, error) {
+func newTwilio(cfg config.Config) (notify.Sender, error) {
+	t := cfg.Twilio
 	var base *url.URL
 	if t.BaseURL != "" {
 		var err error
@@ -43,8 +44,13 @@ func newTwilio(t config.Twilio) (notify.Sender, error) {
 			return nil, fmt.Errorf("HOLDFAST_TWILIO_BASE_URL does not parse")
 		}
 	}
+	callback, err := publicURL(cfg, pathTwilioStatus)
+	if err != nil {
+		return nil, err
+	}
 	s, err := twilio.New(twilio.Config{
 		AccountSID: t.AccountSID, AuthToken: t.AuthToken, From: t.From, MessagingServiceSID: t.MessagingServiceSID, BaseURL: base,
+		StatusCallback: callback,
 	})
 	return s, fault.Wrap(err, "build text sender")
 }

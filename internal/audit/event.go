@@ -49,6 +49,7 @@ const (
 	MethodDisabled         Action = "recovery.method.disabled"
 	RecoveryRebind         Action = "recovery.rebind"
 	RecoveryAssisted       Action = "recovery.assisted"
+	RecoveryUndeliverable  Action = "recovery.undeliverable" // to humans, because no notice reached the owner
 	RecoveryApproved       Action = "recovery.approved"
 	RecoveryDenied         Action = "recovery.denied"
 	RecoveryAppealed       Action = "recovery.appealed"
@@ -74,6 +75,11 @@ const (
 	ChallengeSendFailed    Action = "recovery.challenge.send_failed"
 	NoticeAccepted         Action = "notice.accepted"
 	NoticeFailed           Action = "notice.failed"
+	NoticeDelivered        Action = "notice.delivered"   // the provider says that it arrived
+	NoticeUndelivered      Action = "notice.undelivered" // it was accepted and failed after that: the acceptance is taken back
+	ChallengeDelivered     Action = "recovery.challenge.delivered"
+	ChallengeUndelivered   Action = "recovery.challenge.undelivered"
+	DeliveryContradicted   Action = "delivery.contradicted" // a provider says now what it said otherwise before: it changes nothing
 	AccountRegistered      Action = "account.registered"
 	AccountReplaced        Action = "account.replaced"
 	AccountErased          Action = "account.erased"

@@ -96,6 +96,8 @@ type Twilio struct {
 	AuthToken           secret.String `env:"TWILIO_AUTH_TOKEN" help:"token of TWILIO_ACCOUNT_SID; also checks its callbacks"`
 	From                string        `env:"TWILIO_FROM" help:"sending number (E.164)"`
 	MessagingServiceSID string        `env:"TWILIO_MESSAGING_SERVICE_SID" help:"messaging service (MG…) in place of TWILIO_FROM"`
+	Replies             bool          `env:"TWILIO_REPLIES" envDefault:"false" help:"the number's incoming messages come to PUBLIC_URL/v1/providers/twilio/messages: notices say that NO is an answer"`
+	CallbackFields      string        `env:"TWILIO_CALLBACK_FIELDS" help:"names of fields that Twilio's callbacks have beyond those that are known, separated by commas"`
 	BaseURL             string        `env:"TWILIO_BASE_URL" help:"another address for Twilio's API; https, in dev http is allowed"`
 }
 

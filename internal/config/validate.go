@@ -192,7 +192,7 @@ func (c Config) checkTwilio(ps *problems) {
 	t := c.Twilio
 	checkBaseURL(ps, "TWILIO_BASE_URL", t.BaseURL, c.Dev())
 	if !t.Enabled() {
-		ps.require(t.AuthToken.IsZero() && t.From == "" && t.MessagingServiceSID == "", "TWILIO_ACCOUNT_SID", "is required when another Twilio variable is set")
+		ps.require(t.AuthToken.IsZero() && t.From == "" && t.MessagingServiceSID == "" && !t.Replies, "TWILIO_ACCOUNT_SID", "is required when another Twilio variable is set")
 		return
 	}
 	sid := regexp.MustCompile(`^(AC|MG)[0-9a-fA-F]{32}$`)
@@ -201,9 +201,15 @@ func (c Config) checkTwilio(ps *problems) {
 	ps.require(!t.AuthToken.IsZero(), "TWILIO_AUTH_TOKEN", "is required with HOLDFAST_TWILIO_ACCOUNT_SID")
 	ps.require((t.From == "") != (t.MessagingServiceSID == ""), "TWILIO_FROM", "or HOLDFAST_TWILIO_MESSAGING_SERVICE_SID is required, and not both")
 	ps.require(t.From == "" || number.MatchString(t.From), "TWILIO_FROM", "must be a number such as +15550100")
+	field := regexp.MustCompile(`^[A-Z][A-Za-z0-9]{1,63}$`)
+	for name := range strings.FieldsFuncSeq(t.CallbackFields, isComma) {
+		ps.require(field.MatchString(name), "TWILIO_CALLBACK_FIELDS", "must be names such as NumSegments")
+	}
 	service := t.MessagingServiceSID
 	ps.require(service == "" || sid.MatchString(service) && strings.HasPrefix(service, "MG"), "TWILIO_MESSAGING_SERVICE_SID", "must be MG and 32 hexadecimal digits")
 }
+
+func isComma(r rune) bool { return r == ',' }
 
 // within notes a value outside its bounds, both of which are allowed, unless it could not even be read.
 func within[T int | int32 | float64 | time.Duration | Bytes](ps *problems, name string, value, least, most T) {

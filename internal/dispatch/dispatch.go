@@ -62,12 +62,20 @@ type Store interface {
 	// Minted stores the code's hash, if the challenge still waits for this send, and makes sure that each address on file
 	// hears once a day that a recovery was started. It reports whether this send is still wanted.
 	Minted(ctx context.Context, d Delivery, codeHash []byte) (bool, error)
-	// Sent records the provider's word: reason is empty when it accepted.
-	Sent(ctx context.Context, d Delivery, reason string) error
+	// Sent records the provider's word.
+	Sent(ctx context.Context, d Delivery, w Word) error
 	// Notice loads a notice; fault.CodeNotFound when there is none.
 	Notice(ctx context.Context, tenant, id string) (Notice, error)
-	// NoticeDone records the provider's final word: reason is empty when it accepted.
-	NoticeDone(ctx context.Context, n Notice, reason string) error
+	// NoticeDone records the provider's word. What it already reported of the message's end counts at once.
+	NoticeDone(ctx context.Context, n Notice, w Word) error
+	// MayReply notes which number may answer the notice, before it can: hash is a keyed one.
+	MayReply(ctx context.Context, n Notice, hash []byte) error
+}
+
+// Word is a provider's answer to a message that it will not be asked to send again.
+type Word struct {
+	Reason              string // why it was refused for good; empty when it was accepted
+	Provider, Reference string // when it was accepted: who will say more, and by which name; empty where nobody will
 }
 
 // Waker has a recovery look whether something is due: the first accepted notice may have been what it waited for.
@@ -96,6 +104,7 @@ type Config struct {
 	Keys      *secret.Keyring
 	Rand      io.Reader
 	Metrics   Metrics
+	Replies   bool // this installation hears what is answered to its text messages
 }
 
 // Dispatcher sends. It is safe for concurrent use.
@@ -159,11 +168,11 @@ func (d *Dispatcher) sendCode(ctx context.Context, work Delivery, code secret.St
 		return err
 	}
 	m.ID, m.To, m.Tenant, m.Code = messageID(work.Challenge, work.Sends, work.Now), to, work.Tenant, data.Code
-	err = d.send(ctx, m)
-	if err != nil && !notify.Permanent(err) {
-		return &Retry{After: notify.RetryAfter(err), Cause: err}
+	word, err := d.send(ctx, m)
+	if err != nil {
+		return err
 	}
-	return fault.Wrap(d.Store.Sent(ctx, work, string(notify.ReasonOf(err))), "record send")
+	return fault.Wrap(d.Store.Sent(ctx, work, word), "record send")
 }
 
 // Notice sends one notice. A rejection is final for the address and counts as a bounce; everything else is tried
@@ -179,50 +188,53 @@ func (d *Dispatcher) Notice(ctx context.Context, tenant, id string) error {
 	if work.Done {
 		return d.wake(ctx, work)
 	}
-	reason, err := d.sendNotice(ctx, work)
+	word, err := d.sendNotice(ctx, work)
 	if err != nil {
 		return err
 	}
-	if err := d.Store.NoticeDone(ctx, work, reason); err != nil {
+	if err := d.Store.NoticeDone(ctx, work, word); err != nil {
 		return fault.Wrap(err, "record notice")
 	}
 	return d.wake(ctx, work)
 }
 
-// sendNotice gives the reason of a final rejection, "" for acceptance, or the error for which to try again.
-func (d *Dispatcher) sendNotice(ctx context.Context, work Notice) (string, error) {
+// sendNotice gives the provider's word, or the error for which to try again.
+func (d *Dispatcher) sendNotice(ctx context.Context, work Notice) (Word, error) {
 	if work.DataKey == nil {
-		return "erased", nil
+		return Word{Reason: "erased"}, nil
 	}
 	data := notify.Data{
 		TenantName: work.Brand.Name, TenantLocale: work.Brand.Locale, SupportContact: work.Brand.Support,
 		At: work.CreatedAt, NotBefore: work.NotBefore, Reference: work.Reference,
 	}
 	kind := notify.Kind(work.Kind)
-	if work.ObjectionHash != nil && kind.MayLink() {
+	objectable := work.ObjectionHash != nil && kind.MayLink()
+	if objectable {
 		token, err := d.Keys.ObjectionTokenFor(work.ID, work.ObjectionHash)
 		if err != nil {
-			return "", fault.Wrap(err, "derive objection link")
+			return Word{}, fault.Wrap(err, "derive objection link")
 		}
 		data.Link = d.Links.Objection(token)
 	}
 	to, err := d.Addresses.Address(work.Tenant, work.Account, work.Channel, work.DataKey, work.Address)
 	if err != nil {
-		return "", fault.Wrap(err, "open address")
+		return Word{}, fault.Wrap(err, "open address")
+	}
+	if objectable && d.Replies && work.ChannelKind == factor.SMS {
+		if err := d.Store.MayReply(ctx, work, d.Keys.MAC(secret.PurposeReply, to.Reveal())); err != nil {
+			return Word{}, fault.Wrap(err, "note who may reply")
+		}
+		data.CanReply = true
 	}
 	m, err := d.message(kind, work.ChannelKind, work.Locale, data)
 	if err != nil {
-		return "", err
+		return Word{}, err
 	}
 	m.ID, m.To, m.Tenant = work.ID, to, work.Tenant
 	if link := data.Link.Reveal(); link != "" {
 		m.Links = []string{link}
 	}
-	err = d.send(ctx, m)
-	if err != nil && !notify.Permanent(err) {
-		return "", &Retry{After: notify.RetryAfter(err), Cause: err}
-	}
-	return string(notify.ReasonOf(err)), nil
+	return d.send(ctx, m)
 }
 
 func (d *Dispatcher) wake(ctx context.Context, work Notice) error {
@@ -244,12 +256,16 @@ func (d *Dispatcher) message(kind notify.Kind, channel factor.Method, locale str
 	return notify.Message{Channel: channel, Locale: locale, Kind: kind, Subject: subject, Text: text, HTML: html, At: data.At}, nil
 }
 
-func (d *Dispatcher) send(ctx context.Context, m notify.Message) error {
-	_, err := d.Sender.Send(ctx, m)
+// send hands the message over and gives the provider's word; the error is *Retry.
+func (d *Dispatcher) send(ctx context.Context, m notify.Message) (Word, error) {
+	receipt, err := d.Sender.Send(ctx, m)
 	outcome := "accepted"
 	if err != nil {
 		outcome = string(notify.ReasonOf(err))
 	}
 	d.Metrics.Message(string(m.Channel), string(m.Kind), outcome)
-	return err
+	if err != nil && !notify.Permanent(err) {
+		return Word{}, &Retry{After: notify.RetryAfter(err), Cause: err}
+	}
+	return Word{Reason: string(notify.ReasonOf(err)), Provider: receipt.Provider, Reference: receipt.ProviderRef}, nil
 }

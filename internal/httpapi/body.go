@@ -16,6 +16,7 @@ import (
 const (
 	mediaJSON   = "application/json"
 	mediaNDJSON = "application/x-ndjson"
+	mediaForm   = "application/x-www-form-urlencoded"
 )
 
 // readJSON reads the whole body, up to the limit. Where the body may be left out, nothing reads as an empty object.
@@ -35,6 +36,22 @@ func (h *handler) readJSON(c echo.Context, maybe bool) ([]byte, error) {
 		return nil, fault.Of(fault.CodeInvalidJSON).Detail("This request needs a body.")
 	}
 	return body, requireMedia(r, mediaJSON)
+}
+
+// readBody reads a body of the media type, up to the limit.
+func (h *handler) readBody(c echo.Context, media string) ([]byte, error) {
+	r := c.Request()
+	if err := requireMedia(r, media); err != nil {
+		return nil, err
+	}
+	if r.ContentLength > h.BodyLimit {
+		return nil, fault.Of(fault.CodeTooLarge)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, h.BodyLimit))
+	if err != nil {
+		return nil, bodyFault(err)
+	}
+	return body, nil
 }
 
 // bodyFault says what went wrong in reading a body: too much of it, or a caller that went away.

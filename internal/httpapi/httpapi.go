@@ -36,7 +36,12 @@ type Config struct {
 	Accounts   Accounts
 	Clients    Authenticator
 	Limits     Limits
-	Pages      Pages
+	// Texts hears the provider of text messages. Without it its routes do not exist.
+	Texts Texts
+	// Replies says that what is answered to text messages comes to Texts as well. Without it that route does not exist.
+	Replies bool
+
+	Pages Pages
 	// JWKS gives the public keys as a JSON document. It is called for each request and must be cheap.
 	JWKS func() []byte
 	// Keyring seals idempotent answers.
@@ -149,6 +154,9 @@ func (h *handler) register(e *echo.Echo) error {
 		op := h.contract.operation(rt.method, rt.path)
 		if op == nil && !rt.dev {
 			return fmt.Errorf("httpapi: %s %s is not in the contract", rt.method, rt.path)
+		}
+		if rt.texts && !h.hears(rt) {
+			continue
 		}
 		path := echoPath(rt.path)
 		e.Add(rt.method, path, h.admit(rt, op))

@@ -229,7 +229,7 @@ func TestIdempotencyKey_IsReadAndBound(t *testing.T) { // R-148, R-149, R-150
 		}
 		s.noKey = true
 		a := b.send(t, s)
-		if name == "importAccounts" || name == "objectByLink" {
+		if name == "importAccounts" || name == "objectByLink" || strings.HasPrefix(name, "twilio") {
 			require.Less(t, a.status, 300, name)
 			continue
 		}
@@ -294,6 +294,9 @@ func TestLimits_RefuseBeforeAnythingIsLookedUp(t *testing.T) { // R-071, R-079
 	t.Parallel()
 	b := setup(t)
 	for name, s := range good() {
+		if strings.HasPrefix(name, "twilio") {
+			continue // what a provider signed is not limited; texts_test.go
+		}
 		b.limits.mu.Lock()
 		b.limits.full, b.limits.asked = "", nil
 		b.limits.mu.Unlock()
@@ -407,7 +410,7 @@ func TestLog_HoldsNoSecretAndNoPersonalData(t *testing.T) { // R-030
 	for _, s := range good() {
 		b.send(t, s)
 	}
-	for _, secret := range []string{claimantTok, grantTok, "robin@example.com", "40713926", "492039", "hfo_k1_abc", "key-1", "203.0.113.7", "user-1042", "GEZDGNBV"} {
+	for _, secret := range []string{claimantTok, grantTok, "robin@example.com", "40713926", "492039", "hfo_k1_abc", "key-1", goodSignature, "203.0.113.7", "user-1042", "GEZDGNBV"} {
 		require.NotContains(t, b.log.String(), secret)
 	}
 	require.Equal(t, 2*len(good()), strings.Count(b.log.String(), `"msg":"http request"`), "one line for each request")

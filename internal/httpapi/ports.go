@@ -42,6 +42,15 @@ type Accounts interface {
 	Status(ctx context.Context, caller account.Caller, ref string) (account.Status, error)
 }
 
+// Texts takes what the provider of text messages tells us. Who speaks is judged by the signature alone; a request that is not
+// surely the provider's is fault.CodeForbidden, and nothing was looked up for it.
+type Texts interface {
+	// Status takes a report of a message's status in; it is idempotent.
+	Status(ctx context.Context, signatures []string, form []byte) error
+	// Message takes an answer of a person in; each counts once.
+	Message(ctx context.Context, signatures []string, form []byte) error
+}
+
 // Authenticator tells who presents a credential.
 type Authenticator interface {
 	// Authenticate gives the principal of a live credential. Everything else is fault.CodeUnauthenticated, in one form; a
@@ -62,6 +71,7 @@ const (
 	ClassAccount   Class = "account"   // the identity system's work on accounts
 	ClassObjection Class = "objection" // owners' objections, never to be lost lightly
 	ClassPage      Class = "page"      // documents and pages that anyone may read
+	ClassProvider  Class = "provider"  // what pretends to be a provider's callback and is not
 )
 
 // Limits is the first wall against abuse. It fails closed: a store that does not answer is fault.CodeUnavailable, unless

@@ -19,6 +19,7 @@ const (
 	anyone              // nothing
 	bearer              // a credential of one of the kinds, with the scope
 	claimant            // the same, and the claimant's token
+	provider            // a provider of messages, by its signature over the body: its handler asks first of all whose it is
 )
 
 // callerRule says who may call a route: which kinds of caller, with which scope. The matrix of capabilities is made of these
@@ -76,7 +77,7 @@ func (r callerRule) valid() error {
 	switch {
 	case r.kind == nobody:
 		return errors.New("has no rule for its caller")
-	case r.kind == anyone:
+	case r.kind == anyone, r.kind == provider:
 		return nil
 	case r.scope == "" || len(r.by) == 0:
 		return errors.New("names no scope, or no kind of caller")
@@ -111,6 +112,7 @@ const (
 	bodyJSON            // one JSON value, needed
 	bodyMaybe           // one JSON value, or nothing, which reads as {}
 	bodyNDJSON          // newline-delimited JSON, streamed by the handler
+	bodyForm            // fields as a browser sends them, needed; who signs them says how they are read
 )
 
 // route is one line of the table.
@@ -123,6 +125,7 @@ type route struct {
 	body   bodyRule
 	page   bool // answers HEAD as well
 	mutual bool // demands a client certificate where the installation verifies them
+	texts  bool // exists only where the provider of text messages may call us
 	dev    bool // not in the contract
 	handle func(*handler, echo.Context) error
 }
@@ -160,6 +163,9 @@ func routes() []route {
 		{method: get, path: "/objection", caller: open(), class: ClassPage, page: true, handle: (*handler).objectionPage},
 		{method: get, path: "/objection.js", caller: open(), class: ClassPage, page: true, handle: (*handler).objectionScript},
 		{method: get, path: "/pages.css", caller: open(), class: ClassPage, page: true, handle: (*handler).stylesheet},
+
+		{method: post, path: "/v1/providers/twilio/status", caller: callerRule{kind: provider}, class: ClassProvider, body: bodyForm, texts: true, handle: (*handler).twilioStatus},
+		{method: post, path: "/v1/providers/twilio/messages", caller: callerRule{kind: provider}, class: ClassProvider, body: bodyForm, texts: true, handle: (*handler).twilioMessage},
 
 		{method: get, path: "/.well-known/jwks.json", caller: open(), class: ClassPage, page: true, handle: (*handler).jwks},
 		{method: get, path: "/openapi.yaml", caller: open(), class: ClassPage, page: true, handle: (*handler).openAPI},

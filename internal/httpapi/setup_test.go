@@ -235,6 +235,30 @@ func (l *limits) AllowRefusedCredential(context.Context, netip.Addr) error {
 	return nil
 }
 
+// texts believes one signature.
+type texts struct{ core *core }
+
+const goodSignature = "c2lnbmVk"
+
+func signedForm() http.Header {
+	return http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "X-Twilio-Signature": {goodSignature}}
+}
+
+func (x texts) hear(what string, signatures []string, form []byte) error {
+	if len(signatures) != 1 || signatures[0] != goodSignature {
+		return fault.Of(fault.CodeForbidden)
+	}
+	return x.core.ask(what + " " + string(form))
+}
+
+func (x texts) Status(_ context.Context, signatures []string, form []byte) error {
+	return x.hear("status", signatures, form)
+}
+
+func (x texts) Message(_ context.Context, signatures []string, form []byte) error {
+	return x.hear("message", signatures, form)
+}
+
 // pages are one word each.
 type pages struct{}
 
@@ -300,7 +324,7 @@ func setup(t *testing.T, change ...func(*httpapi.Config)) *bundle {
 	b := &bundle{core: &core{}, limits: &limits{}, log: &syncBuffer{}}
 	cfg := httpapi.Config{
 		PublicURL: "https://recovery.example.com", Contract: api.OpenAPI(), Recoveries: b.core, Accounts: accounts{b.core},
-		Clients: clients{}, Limits: b.limits, Pages: pages{}, Keyring: keyring,
+		Clients: clients{}, Limits: b.limits, Texts: texts{b.core}, Replies: true, Pages: pages{}, Keyring: keyring,
 		JWKS:   func() []byte { return []byte(`{"keys":[]}`) },
 		Source: func(*http.Request) (netip.Addr, error) { return netip.MustParseAddr("192.0.2.1"), nil },
 		Logger: telemetry.NewLogger(b.log, slog.LevelInfo, false), Metrics: telemetry.NewMetrics(telemetry.Build{}), Clock: clock.System{},
@@ -401,6 +425,8 @@ func good() map[string]sent {
 		"issueRecoveryCodes": {method: "POST", path: acc + "/recovery-codes"},
 		"objectFromApp":      {method: "POST", path: acc + "/objections", body: `{"evidence":{"method":"totp","code":"492039"}}`},
 		"objectByLink":       {method: "POST", path: "/v1/objections", body: `{"token":"hfo_k1_abc"}`, noKey: true, bearer: "-"},
+		"twilioStatus":       {method: "POST", path: "/v1/providers/twilio/status", body: "MessageSid=SM1", noKey: true, bearer: "-", header: signedForm()},
+		"twilioMessage":      {method: "POST", path: "/v1/providers/twilio/messages", body: "Body=NO", noKey: true, bearer: "-", header: signedForm()},
 		"getJWKS":            {method: "GET", path: "/.well-known/jwks.json", bearer: "-"},
 		"getContract":        {method: "GET", path: "/openapi.yaml", bearer: "-"},
 		"getReference":       {method: "GET", path: "/docs", bearer: "-"},

@@ -27,6 +27,11 @@ type Dispatcher interface {
 	Notice(ctx context.Context, tenant, id string) error
 }
 
+// Replies has answers to text messages heard.
+type Replies interface {
+	Hear(ctx context.Context, id string) error
+}
+
 // Metrics counts jobs.
 type Metrics interface {
 	Job(kind, outcome string, took time.Duration)
@@ -37,6 +42,7 @@ type Config struct {
 	Pool       *pgxpool.Pool
 	Schema     string
 	Dispatcher Dispatcher
+	Replies    Replies
 	Clock      clock.Clock
 	Log        *slog.Logger
 	Workers    int           // at the same time on this node
@@ -62,6 +68,7 @@ func New(cfg Config) (*Client, error) {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &challengeWorker{worker: worker{cfg.Dispatcher, cfg.Clock, cfg.Metrics}})
 	river.AddWorker(workers, &noticeWorker{worker: worker{cfg.Dispatcher, cfg.Clock, cfg.Metrics}})
+	river.AddWorker(workers, &replyWorker{worker: worker{nil, cfg.Clock, cfg.Metrics}, replies: cfg.Replies})
 	client, err := river.NewClient(riverpgxv5.New(cfg.Pool), &river.Config{
 		Schema: cfg.Schema, Workers: workers, Logger: slog.New(warnings{cfg.Log.Handler()}), PollOnly: true, FetchCooldown: fetchAtMost, FetchPollInterval: cfg.Poll,
 		// Reindexing is the schema owner's business; the service's role owns nothing.

@@ -20,6 +20,7 @@ type Data struct {
 	At             time.Time     // when it happened; always set
 	NotBefore      time.Time     // when the hold ends, for the kinds that need it
 	Link           secret.String // the link to object, from Links; optional, for the kinds that may have one
+	CanReply       bool          // a text message may be answered with NO, with Link
 	Reference      string        // what the owner may name to support; optional
 	Method         factor.Method // what was added, removed or disabled; optional
 }
@@ -54,7 +55,7 @@ func (d Data) check(kind Kind, channel factor.Method) error {
 		return errNoTime
 	case kind.CarriesCode() == d.Code.IsZero(), kind.CarriesCode() && d.ValidFor <= 0:
 		return errCode
-	case !kind.MayLink() && !d.Link.IsZero():
+	case !kind.MayLink() && !d.Link.IsZero(), d.CanReply && d.Link.IsZero():
 		return errLink
 	default:
 		return nil
@@ -69,6 +70,7 @@ type words struct {
 	At, AtShort                string
 	NotBefore, NotBeforeShort  string
 	Method                     string
+	Reply                      bool // say that NO is an answer
 }
 
 // words puts the data into a language. A voice message is read aloud: it has its code spelled and no link.
@@ -83,6 +85,7 @@ func (d Data) words(t tongue, channel factor.Method) words {
 		At:        t.long(d.At),
 		AtShort:   t.short(d.At),
 		Method:    t.method(d.Method),
+		Reply:     d.CanReply && channel == factor.SMS,
 	}
 	if !d.NotBefore.IsZero() {
 		w.NotBefore, w.NotBeforeShort = t.long(d.NotBefore), t.short(d.NotBefore)

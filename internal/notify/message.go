@@ -36,6 +36,7 @@ type Message struct {
 
 // Receipt is a provider's word that it took a message over. It does not say that anybody has read it.
 type Receipt struct {
+	Provider    string // who it was: smtp, twilio; lower-case letters. Empty where nothing more will be heard of the message.
 	ProviderRef string // the provider's own name for the message; no personal data
 }
 

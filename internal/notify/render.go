@@ -114,7 +114,7 @@ func samples(kind Kind) []Data {
 	most := least
 	most.SupportContact, most.Reference, most.Method = "help.example.com", "HF-0000-0000", factor.TOTP
 	if kind.MayLink() {
-		most.Link = secret.NewString("https://example.com/objection#token")
+		most.Link, most.CanReply = secret.NewString("https://example.com/objection#token"), true
 	}
 	return []Data{least, most}
 }

@@ -180,6 +180,33 @@ func TestRenderer_ANoticeWithoutLinkOrContactStillHelps(t *testing.T) {
 	require.NotContains(t, text, "Reference")
 }
 
+// Where the installation hears replies, every text message that can be objected to says that NO is an answer, by the word that
+// its language has for it; where it does not, none does, and no other channel ever.
+func TestRenderer_SaysThatNoIsAnAnswerWhereItIsOne(t *testing.T) {
+	t.Parallel()
+	r := renderer(t)
+	for locale, words := range map[string]string{"en": "reply NO or https", "de": "antworten Sie NEIN oder https", "fr": "répondez NON ou https"} {
+		for _, kind := range notify.Kinds() {
+			if !kind.MayLink() || kind == notify.RecoveryStarted { // that one carries no link in practice: nothing is to be stopped yet
+				continue
+			}
+			d := full(t, kind)
+			_, without, _, err := r.Render(kind, factor.SMS, locale, d)
+			require.NoError(t, err)
+			require.NotContains(t, without, strings.TrimSuffix(words, "https"))
+			d.CanReply = true
+			_, with, _, err := r.Render(kind, factor.SMS, locale, d)
+			require.NoError(t, err)
+			require.Contains(t, with, words)
+			_, mail, _, err := r.Render(kind, factor.Email, locale, d)
+			require.NoError(t, err)
+			require.NotContains(t, mail, strings.TrimSuffix(words, "https"))
+		}
+	}
+	_, _, _, err := r.Render(notify.HoldEntered, factor.SMS, "en", notify.Data{TenantName: "Acme", At: full(t, notify.HoldEntered).At, NotBefore: full(t, notify.HoldEntered).NotBefore, CanReply: true})
+	require.Error(t, err, "a notice that cannot be objected to cannot be answered")
+}
+
 // A text message is paid by the segment, and one letter outside of GSM-7 more than halves what a segment holds. A link
 // takes a second segment.
 func TestRenderer_TextMessagesAreShortAndInGSM7(t *testing.T) {
@@ -189,7 +216,7 @@ func TestRenderer_TextMessagesAreShortAndInGSM7(t *testing.T) {
 		for _, kind := range notify.Kinds() {
 			for _, method := range append(factor.Methods(), "") {
 				d := full(t, kind)
-				d.Method = method
+				d.Method, d.CanReply = method, kind.MayLink()
 				_, text, _, err := r.Render(kind, factor.SMS, locale, d)
 				require.NoError(t, err)
 				limit := 160

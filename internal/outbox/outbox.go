@@ -11,6 +11,7 @@ type JobKind string
 const (
 	DeliverChallenge JobKind = "challenge.deliver" // mint a code and send it; for a decoy, the same without sending
 	DeliverNotice    JobKind = "notice.deliver"    // send a notice until its provider accepts it
+	HearReply        JobKind = "reply.hear"        // have an answer of NO heard by all that it may concern
 )
 
 // Job is one piece of background work.

@@ -156,6 +156,9 @@ func (t *accountTx) erase(ctx context.Context, c account.Change) error {
 	if err := t.q.EraseSavedCodes(ctx, t.p, dbsqlc.EraseSavedCodesParams{TenantID: c.Tenant, AccountID: c.Account}); err != nil {
 		return err
 	}
+	if err := t.q.EraseReplyHashes(ctx, t.p, dbsqlc.EraseReplyHashesParams{TenantID: c.Tenant, AccountID: c.Account}); err != nil {
+		return err
+	}
 	if err := t.q.EraseChannels(ctx, t.p, dbsqlc.EraseChannelsParams{TenantID: c.Tenant, AccountID: c.Account, At: &c.At}); err != nil {
 		return err
 	}

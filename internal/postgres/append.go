@@ -13,7 +13,7 @@ import (
 // appendEvents queues audit events into the transaction.
 func (p *pipeline) appendEvents(ctx context.Context, q *dbsqlc.Queries, events ...audit.Event) error {
 	for _, e := range events {
-		p.events = append(p.events, e.Action)
+		p.events = append(p.events, e)
 		details, err := json.Marshal(e.Details)
 		if err != nil {
 			return fmt.Errorf("encode audit details: %w", err)

@@ -28,8 +28,8 @@ type Config struct {
 
 // DB is a pool of connections and the generated queries. It is safe for concurrent use.
 type DB struct {
-	// Committed, if set before use, is told the actions of audit events after their commit, for metrics. It must not block.
-	Committed func([]audit.Action)
+	// Committed, if set before use, is told of audit events after their commit, for metrics and the log. It must not block.
+	Committed func(ctx context.Context, events []audit.Event)
 
 	pool *pgxpool.Pool
 	q    *dbsqlc.Queries
@@ -110,7 +110,7 @@ func (db *DB) inTx(ctx context.Context, fn func(*pipeline) error) (err error) {
 		return translate(err, "commit")
 	}
 	if db.Committed != nil && len(p.events) > 0 {
-		db.Committed(p.events)
+		db.Committed(ctx, p.events)
 	}
 	return nil
 }

@@ -83,10 +83,10 @@ func started(d dispatch.Delivery, channels []string) []outbox.Notice {
 }
 
 // Sent implements dispatch.Store.
-func (s *Dispatches) Sent(ctx context.Context, d dispatch.Delivery, reason string) error {
+func (s *Dispatches) Sent(ctx context.Context, d dispatch.Delivery, w dispatch.Word) error {
 	return s.db.inTx(ctx, func(p *pipeline) error {
 		action, outcome := audit.ChallengeSent, audit.Success
-		if reason == "" {
+		if w.Reason == "" {
 			err := s.db.q.AcceptChallenge(ctx, p, dbsqlc.AcceptChallengeParams{TenantID: d.Tenant, ID: d.Challenge, Sends: int32(d.Sends)}) //nolint:gosec // at most 5.
 			if err != nil {
 				return err
@@ -94,11 +94,17 @@ func (s *Dispatches) Sent(ctx context.Context, d dispatch.Delivery, reason strin
 		} else {
 			action, outcome = audit.ChallengeSendFailed, audit.Failure
 		}
-		return p.appendEvents(ctx, s.db.q, audit.Event{
+		err := p.appendEvents(ctx, s.db.q, audit.Event{
 			ID: newEventID(d.Now), Tenant: d.Tenant, At: d.Now, Actor: audit.Actor{Kind: audit.ActorSystem, ID: "dispatch"}, Action: action,
-			Subject: d.Challenge, Recovery: d.Recovery, Reason: reason, Outcome: outcome,
+			Subject: d.Challenge, Recovery: d.Recovery, Reason: w.Reason, Outcome: outcome,
 			Details: map[string]any{"method": string(d.Method), "sends": d.Sends, "channel": d.Channel},
 		})
+		if err != nil {
+			return err
+		}
+		took := deliveryOf(d.Tenant, w)
+		took.ChallengeID = &d.Challenge
+		return s.db.took(ctx, p, took, d.Now)
 	})
 }
 
@@ -118,26 +124,37 @@ func (s *Dispatches) Notice(ctx context.Context, tenant, id string) (dispatch.No
 }
 
 // NoticeDone implements dispatch.Store. Whoever is first records the word; a second one changes nothing.
-func (s *Dispatches) NoticeDone(ctx context.Context, n dispatch.Notice, reason string) error {
+func (s *Dispatches) NoticeDone(ctx context.Context, n dispatch.Notice, w dispatch.Word) error {
 	return s.db.inTx(ctx, func(p *pipeline) error {
-		at, action, outcome, err := s.mark(ctx, p, n, reason)
+		at, action, outcome, err := s.mark(ctx, p, n, w.Reason)
 		if fault.CodeOf(translate(err, "")) == fault.CodeNotFound {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		return p.appendEvents(ctx, s.db.q, audit.Event{
+		err = p.appendEvents(ctx, s.db.q, audit.Event{
 			ID: newEventID(at), Tenant: n.Tenant, At: at, Actor: audit.Actor{Kind: audit.ActorSystem, ID: "dispatch"}, Action: action,
-			Subject: n.ID, Recovery: n.Recovery, Reason: reason, Outcome: outcome,
+			Subject: n.ID, Recovery: n.Recovery, Reason: w.Reason, Outcome: outcome,
 			Details: map[string]any{"kind": n.Kind, "channel": n.Channel},
 		})
+		if err != nil {
+			return err
+		}
+		took := deliveryOf(n.Tenant, w)
+		took.NoticeID = &n.ID
+		return s.db.took(ctx, p, took, at)
 	})
+}
+
+// MayReply implements dispatch.Store.
+func (s *Dispatches) MayReply(ctx context.Context, n dispatch.Notice, hash []byte) error {
+	return translate(s.db.q.MayReply(ctx, s.db.pool, dbsqlc.MayReplyParams{TenantID: n.Tenant, ID: n.ID, ReplyHash: hash}), "note who may reply")
 }
 
 func (s *Dispatches) mark(ctx context.Context, p *pipeline, n dispatch.Notice, reason string) (time.Time, audit.Action, audit.Outcome, error) {
 	if reason != "" {
-		at, err := s.db.q.FailNotice(ctx, p, dbsqlc.FailNoticeParams{TenantID: n.Tenant, ID: n.ID})
+		at, err := s.db.q.FailNotice(ctx, p, dbsqlc.FailNoticeParams{TenantID: n.Tenant, ID: n.ID, Reason: &reason})
 		return at.UTC(), audit.NoticeFailed, audit.Failure, err
 	}
 	at, err := s.db.q.AcceptNotice(ctx, p, dbsqlc.AcceptNoticeParams{TenantID: n.Tenant, ID: n.ID})

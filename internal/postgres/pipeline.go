@@ -27,7 +27,7 @@ type pipeline struct {
 	queue pgx.Batch
 	begun bool // BEGIN was sent
 
-	events []audit.Action // what the audit events in the queue say
+	events []audit.Event // the audit events in the queue
 }
 
 // Exec queues a statement. Its command tag is empty.

@@ -165,11 +165,11 @@ var holdCases = map[string]applied{
 	},
 	"every notice failed": { // S9, R-102
 		given: given(recoverytest.CoolingOff(), func(x *r) { x.NoticesOK = nil }), when: recoverytest.Timed(), at: day,
-		want: recovery.Assisted, action: audit.RecoveryAssisted,
+		want: recovery.Assisted, action: audit.RecoveryUndeliverable,
 	},
 	"only the mailbox that was used took the notice": {
 		given: given(recoverytest.CoolingOff(), func(x *r) { x.NoticesOK = recoverytest.Told(recoverytest.Mailbox) }), when: recoverytest.Timed(), at: day,
-		want: recovery.Assisted, action: audit.RecoveryAssisted,
+		want: recovery.Assisted, action: audit.RecoveryUndeliverable,
 	},
 	"a notice is still on its way": {
 		given: given(recoverytest.CoolingOff(), func(x *r) { x.NoticesOK, x.NoticesOpen = nil, 1 }), when: recoverytest.Timed(), at: day,
@@ -177,12 +177,20 @@ var holdCases = map[string]applied{
 	},
 	"a notice is on its way for a day": {
 		given: given(recoverytest.CoolingOff(), func(x *r) { x.NoticesOK, x.NoticesOpen = nil, 1 }), when: recoverytest.Timed(), at: 2 * day,
-		want: recovery.Assisted, action: audit.RecoveryAssisted,
+		want: recovery.Assisted, action: audit.RecoveryUndeliverable,
 	},
 	"a named deviation takes any address": {
 		given: given(recoverytest.CoolingOff(), func(x *r) { x.NoticesOK, x.Plan.IndependentNotice = recoverytest.Told(recoverytest.Mailbox), false }),
 		when:  recoverytest.Timed(func(p *policy.Plan) { p.IndependentNotice = false }), at: day,
 		want: recovery.Ready, action: audit.RecoveryReady, notices: told(recovery.NoticeReady),
+	},
+	"ready, and the notice came back": {
+		given: given(recoverytest.Ready(), func(x *r) { x.NoticesOK = recoverytest.Told(recoverytest.Mailbox) }), when: recoverytest.Timed(), at: day,
+		want: recovery.Assisted, action: audit.RecoveryUndeliverable,
+	},
+	"granted, and the notice came back": {
+		given: given(recoverytest.Granted(), func(x *r) { x.NoticesOK = nil }), when: kind(recovery.Due), at: day,
+		want: recovery.Assisted, action: audit.RecoveryUndeliverable,
 	},
 	"thirty days in all":           {given: recoverytest.CoolingOff(), when: recoverytest.Timed(), at: 30 * day, want: recovery.Expired, action: audit.RecoveryExpired},
 	"no grant while the hold runs": {given: recoverytest.CoolingOff(), when: recoverytest.Claim(), at: time.Hour, illegal: fault.CodeNotReady},

@@ -75,6 +75,10 @@ var (
 		s.proof(ev)
 		s.toHumans(r, now)
 	}}
+	askHumansUnheard = effect{"void the grant, ask two humans: the owner was not reached", func(s *Step, r Recovery, _ Event, now time.Time) {
+		s.Reason = "undeliverable"
+		s.toHumans(r, now)
+	}}
 	askHumansAtCritical = effect{"ask two humans, tier critical", func(s *Step, r Recovery, ev Event, now time.Time) {
 		s.proof(ev)
 		s.objection(ev, now)

@@ -72,6 +72,10 @@ var (
 			(r.NoticesOpen == 0 || !now.Before(later(r.NotBefore, r.HeldAt).Add(EscalateAfter)))
 	}}
 
+	// acceptanceLost: the hold was over because a notice had been accepted, and since then its provider said that it failed. Who
+	// waits for the claimant to come must not let them in on an owner who never heard.
+	acceptanceLost = guard{"no notice accepted any more", func(r Recovery, _ Event, _ time.Time) bool { return !r.noticeAccepted() }}
+
 	// insufficient: while it was held the policy became stricter than what was shown. Waiting longer would not change that.
 	insufficient = guard{"hold over, evidence no longer suffices", func(r Recovery, _ Event, now time.Time) bool {
 		return holdOver(r, now) && (r.Plan.DeferToIDP || !r.sufficient(now))

@@ -24,6 +24,7 @@ type objecting struct {
 	origin, requestID         string
 	key                       idempotency.Key
 	shown                     *shown // what was beside it, where this very request had it judged against another recovery
+	via                       string // how it came, for the audit trail: link, reply or app
 }
 
 // Object is the owner's objection by the link of a notice. The link alone pauses; with a proof it can end the recovery
@@ -42,7 +43,7 @@ func (s *Service) Object(ctx context.Context, cmd ObjectCommand) (ObjectionView,
 		return ObjectionView{}, fault.Wrap(err, "object")
 	}
 	view, _, err := s.object(ctx, objecting{
-		tenant: target.Tenant, recovery: target.Recovery, channel: target.Channel, base: factor.E0,
+		tenant: target.Tenant, recovery: target.Recovery, channel: target.Channel, base: factor.E0, via: "link",
 		method: cmd.Method, code: cmd.Code, by: audit.Actor{Kind: audit.ActorOwner}, origin: network(cmd.Addr),
 		requestID: cmd.RequestID, key: cmd.Key,
 	})
@@ -69,7 +70,7 @@ func (s *Service) ObjectFromApp(ctx context.Context, cmd AppObjectCommand) ([]Ob
 	nothing := fault.Of(fault.CodeNotFound)
 	for _, id := range ids {
 		view, judged, err := s.object(ctx, objecting{
-			tenant: cmd.Tenant, recovery: id, channel: appChannel, base: factor.E1, method: cmd.Method, code: cmd.Code,
+			tenant: cmd.Tenant, recovery: id, channel: appChannel, base: factor.E1, via: "app", method: cmd.Method, code: cmd.Code,
 			by: audit.Actor{Kind: audit.ActorOwner, ID: cmd.Client}, requestID: cmd.RequestID, shown: beside,
 			key: cmd.Key.Part(id),
 		})
@@ -146,7 +147,7 @@ func (s *Service) objected(o objecting, in Loaded, g gathered, out *sealed[Objec
 		}
 	}
 	objection := o.weigh(s.newID("obj", in.Now), beside, in)
-	step, err := in.Recovery.Apply(Event{Kind: Object, Objection: objection, Reason: o.channelKind()}, in.Now)
+	step, err := in.Recovery.Apply(Event{Kind: Object, Objection: objection, Reason: o.via}, in.Now)
 	switch {
 	case err != nil && len(change.Counters) > 0 && beside.refused(): // nothing but the count
 		out.refuse(beside.fault(in.Now))
@@ -236,14 +237,6 @@ func latecomers(in Loaded) []string {
 		}
 	}
 	return out
-}
-
-// channelKind is how the objection came, for the audit trail.
-func (o objecting) channelKind() string {
-	if o.channel == appChannel {
-		return "app"
-	}
-	return "link"
 }
 
 // prove judges the proof beside an objection by the same counters and with the same care as a claimant's. A refusal is

@@ -25,6 +25,7 @@ func TestKeyring_DerivedKeysDoNotDrift(t *testing.T) {
 		secret.PurposeDevice:      "4dbc0736d2a0fc2257b77658",
 		secret.PurposeDestination: "854802a0fe6546e9c0bcaa97",
 		secret.PurposeDecoy:       "c1429fdaa62deb5483edcc2a",
+		secret.PurposeReply:       "5cdd0f3d300d10f685172ab2",
 	} {
 		require.Equal(t, want, hex.EncodeToString(k.MAC(purpose, "golden", "")[:12]), string(purpose))
 	}

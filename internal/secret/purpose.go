@@ -25,6 +25,7 @@ const (
 	PurposeDevice      Purpose = "device"      // device identifiers
 	PurposeDestination Purpose = "destination" // per-destination limits
 	PurposeDecoy       Purpose = "decoy"       // pseudonyms of identifiers that name no account
+	PurposeReply       Purpose = "reply"       // numbers that may answer a notice, whatever the tenant
 )
 
 // The purposes of token hashes alone.
@@ -38,7 +39,7 @@ const (
 func derived() []Purpose {
 	return []Purpose{
 		PurposeIdentifier, PurposeCode, PurposePepper, PurposeKEK, PurposeObjection, PurposeIdempotency,
-		PurposeNetwork, PurposeDevice, PurposeDestination, PurposeDecoy,
+		PurposeNetwork, PurposeDevice, PurposeDestination, PurposeDecoy, PurposeReply,
 	}
 }
 

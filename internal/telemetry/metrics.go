@@ -51,6 +51,9 @@ type Metrics struct {
 	inFlight   prometheus.Gauge
 	recoveries *prometheus.CounterVec
 	messages   *prometheus.CounterVec
+	deliveries *prometheus.CounterVec
+	replies    *prometheus.CounterVec
+	callbacks  *prometheus.CounterVec
 	throttled  *prometheus.CounterVec
 	audit      prometheus.Counter
 	jobs       *prometheus.CounterVec
@@ -71,6 +74,9 @@ func NewMetrics(build Build) *Metrics {
 		inFlight:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "holdfast_http_requests_in_flight", Help: "Requests being answered now."}),
 		recoveries: counters("holdfast_recoveries_total", "Transitions of recoveries, by the event that caused them.", "event"),
 		messages:   counters("holdfast_messages_total", "Messages handed to a provider, by channel, kind and outcome.", "channel", "kind", "outcome"),
+		deliveries: counters("holdfast_deliveries_total", "What providers said of messages after they took them, by channel, kind, fate and what it changed.", "channel", "kind", "fate", "verdict"),
+		replies:    counters("holdfast_replies_total", "Answers to text messages, by outcome.", "outcome"),
+		callbacks:  counters("holdfast_callbacks_refused_total", "Requests to a provider's routes that were not believed, by reason.", "reason"),
 		throttled:  counters("holdfast_throttled_total", "Requests refused by a limit, by the rule's name.", "rule"),
 		audit:      prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_audit_events_total", Help: "Audit events written."}),
 		jobs:       counters("holdfast_jobs_total", "Jobs worked, by kind and outcome.", "kind", "outcome"),
@@ -85,7 +91,7 @@ func NewMetrics(build Build) *Metrics {
 	})
 	info.Set(1)
 	m.registry.MustRegister(
-		m.requests, m.durations, m.inFlight, m.recoveries, m.messages, m.throttled, m.audit, m.jobs, m.jobTimes, info,
+		m.requests, m.durations, m.inFlight, m.recoveries, m.messages, m.deliveries, m.replies, m.callbacks, m.throttled, m.audit, m.jobs, m.jobTimes, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -121,6 +127,22 @@ func (m *Metrics) Recovery(event string) {
 // Message counts one attempt to hand a message over.
 func (m *Metrics) Message(channel, kind, outcome string) {
 	m.messages.WithLabelValues(m.bounds.keep("channel", channel), m.bounds.keep("message_kind", kind), m.bounds.keep("message_outcome", outcome)).Inc()
+}
+
+// Delivery counts one report about a message that a provider took. Channel and kind are empty where the message is not known.
+func (m *Metrics) Delivery(channel, kind, fate, verdict string) {
+	m.deliveries.WithLabelValues(m.bounds.keep("channel", channel), m.bounds.keep("message_kind", kind),
+		m.bounds.keep("fate", fate), m.bounds.keep("verdict", verdict)).Inc()
+}
+
+// Reply counts one answer to a text message.
+func (m *Metrics) Reply(outcome string) {
+	m.replies.WithLabelValues(m.bounds.keep("reply_outcome", outcome)).Inc()
+}
+
+// CallbackRefused counts one request that pretended to be a provider's.
+func (m *Metrics) CallbackRefused(reason string) {
+	m.callbacks.WithLabelValues(m.bounds.keep("callback_reason", reason)).Inc()
 }
 
 // Throttled counts one request that a limit refused, by the rule's name.

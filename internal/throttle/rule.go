@@ -26,6 +26,7 @@ const (
 	ObjectionSource  Name = "objection_source"
 	CredentialSource Name = "credential_source" //nolint:gosec // a rule's name
 	DocsSource       Name = "docs_source"
+	ProviderSource   Name = "provider_source"
 	RequestClient    Name = "request_client"
 	GrantClient      Name = "grant_client"
 	AccountClient    Name = "account_client"
@@ -115,6 +116,11 @@ func DefaultRules() Rules {
 			Name:    CredentialSource,
 			Windows: []Window{{Limit: 120, Period: time.Hour, Burst: 60}},
 			Reason:  "wrong client credentials from one place",
+		},
+		{
+			Name:    ProviderSource,
+			Windows: []Window{{Limit: 120, Period: time.Hour, Burst: 60}},
+			Reason:  "callbacks that no provider signed, from one place; what a provider signed is never counted, so that no NO of an owner is shed",
 		},
 		{
 			Name:     DocsSource,

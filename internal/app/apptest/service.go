@@ -46,6 +46,7 @@ type Service struct {
 	App      *app.App
 	Owner    *postgres.DB // as the schema's owner: moves the clock, counts rows
 	Mail     *Mailbox     // nil with WithProviders
+	Phones   *Phones      // nil without WithPhones
 	Log      *Log
 	Contract *contracttest.Transport
 
@@ -64,6 +65,7 @@ type options struct {
 	url       string
 	environ   []string
 	providers bool
+	texts     bool
 }
 
 // Option changes how a Service is built.
@@ -79,6 +81,9 @@ func WithDatabase(url string) Option { return func(o *options) { o.url = url } }
 
 // WithProviders sends by the providers that WithEnv configures, not to a Mailbox.
 func WithProviders() Option { return func(o *options) { o.providers = true } }
+
+// WithPhones sends text messages by Twilio's API to a double of it, which may call back; replies are heard.
+func WithPhones() Option { return func(o *options) { o.texts = true } }
 
 // New builds and runs a service. It is stopped when the test ends, and has to stop without an error.
 func New(t testing.TB, opts ...Option) *Service {
@@ -96,7 +101,14 @@ func New(t testing.TB, opts ...Option) *Service {
 		s.Mail = NewMailbox()
 		sender = s.Mail
 	}
+	if o.texts {
+		s.Phones = newPhones(t, s)
+		o.environ = append(s.Phones.environ(), o.environ...)
+	}
 	cfg := load(t, o)
+	if o.texts && !o.providers {
+		sender = s.Phones.route(t, cfg, s.Mail)
+	}
 	log := telemetry.NewLogger(s.Log, slog.LevelDebug, false)
 	var err error
 	s.Owner, err = postgres.Open(t.Context(), postgres.Config{URL: o.url, MaxConns: 4})

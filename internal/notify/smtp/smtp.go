@@ -117,7 +117,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message) (notify.Receipt, er
 		return notify.Receipt{}, notAccepted(ctx, err)
 	}
 	_ = client.CloseWithSMTPClient(session) // QUIT is a courtesy: the server has the message
-	return notify.Receipt{ProviderRef: s.messageID(m)}, nil
+	return notify.Receipt{Provider: "smtp", ProviderRef: s.messageID(m)}, nil
 }
 
 // client makes a go-mail client for one message. It changes itself while it signs in, so it cannot be shared.

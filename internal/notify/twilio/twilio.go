@@ -24,6 +24,8 @@ import (
 )
 
 const (
+	// Provider is what receipts and reports call this provider.
+	Provider = "twilio"
 	// DefaultTimeout bounds one call from the dial to the last byte of the reply.
 	DefaultTimeout = 15 * time.Second
 
@@ -102,7 +104,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message) (notify.Receipt, er
 	if sent == nil || sent.Sid == nil || *sent.Sid == "" {
 		return notify.Receipt{}, &notify.Unknown{Reason: notify.ReasonProvider}
 	}
-	return notify.Receipt{ProviderRef: *sent.Sid}, nil
+	return notify.Receipt{Provider: Provider, ProviderRef: *sent.Sid}, nil
 }
 
 func (s *Sender) params(m notify.Message) *api.CreateMessageParams {

@@ -43,17 +43,18 @@ func (q *Queries) AcceptNotice(ctx context.Context, db DBTX, arg AcceptNoticePar
 }
 
 const failNotice = `-- name: FailNotice :one
-UPDATE notice SET failed_at = holdfast_now() WHERE tenant_id = $1 AND id = $2 AND accepted_at IS NULL AND failed_at IS NULL
+UPDATE notice SET failed_at = holdfast_now(), failed_reason = $1 WHERE tenant_id = $2 AND id = $3 AND accepted_at IS NULL AND failed_at IS NULL
 RETURNING failed_at::timestamptz
 `
 
 type FailNoticeParams struct {
+	Reason   *string
 	TenantID string
 	ID       string
 }
 
 func (q *Queries) FailNotice(ctx context.Context, db DBTX, arg FailNoticeParams) (time.Time, error) {
-	row := db.QueryRow(ctx, failNotice, arg.TenantID, arg.ID)
+	row := db.QueryRow(ctx, failNotice, arg.Reason, arg.TenantID, arg.ID)
 	var failed_at time.Time
 	err := row.Scan(&failed_at)
 	return failed_at, err

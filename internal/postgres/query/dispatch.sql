@@ -42,5 +42,5 @@ UPDATE notice SET accepted_at = holdfast_now() WHERE tenant_id = @tenant_id AND 
 RETURNING accepted_at::timestamptz;
 
 -- name: FailNotice :one
-UPDATE notice SET failed_at = holdfast_now() WHERE tenant_id = @tenant_id AND id = @id AND accepted_at IS NULL AND failed_at IS NULL
+UPDATE notice SET failed_at = holdfast_now(), failed_reason = @reason WHERE tenant_id = @tenant_id AND id = @id AND accepted_at IS NULL AND failed_at IS NULL
 RETURNING failed_at::timestamptz;

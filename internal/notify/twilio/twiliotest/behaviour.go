@@ -69,6 +69,15 @@ func AcceptThenHangUp() Behaviour {
 	}
 }
 
+// AcceptAfter accepts the message and answers when then has returned: Twilio's reports may be faster than its answer.
+func AcceptAfter(then func(Message)) Behaviour {
+	return func(x Exchange) {
+		m := x.double.accept(x.form)
+		then(m)
+		writeMessage(x.w, http.StatusCreated, m)
+	}
+}
+
 // AcceptSlowly accepts the message and says nothing until the client has given up.
 func AcceptSlowly() Behaviour {
 	return func(x Exchange) {

@@ -2,7 +2,7 @@
 // stores what it accepts, answers in Twilio's shape, and misbehaves to order.
 //
 // It is written from Twilio's public description of the API (twilio.com/docs/messaging/api/message-resource) and covers
-// the part that Holdfast uses: creating a message and reading it back.
+// the part that Holdfast uses: creating a message, reading it back, and calling back (callback.go).
 package twiliotest
 
 import (
