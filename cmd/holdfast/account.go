@@ -117,12 +117,35 @@ func (keyringGenerateCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	if k, _, err = k.StageTokens(rand.Reader); err != nil {
+		return err
+	}
 	return e.printKeyring(k)
 }
 
 type keyringRotateCmd struct {
 	Stage   bool   `help:"Only add the new key; promote it once every node knows it."`
 	Promote string `help:"Make a staged key the primary one, by its id."`
+	Tokens  bool   `help:"The key that Security Event Tokens are signed with, in place of the root key. Receivers learn a staged one from the JWKS."`
+}
+
+// rotated is the changed keyring.
+func (c keyringRotateCmd) rotated(k *secret.Keyring) (next *secret.Keyring, err error) {
+	switch {
+	case c.Tokens && c.Promote != "":
+		return k.PromoteTokens(c.Promote)
+	case c.Tokens && c.Stage:
+		next, _, err = k.StageTokens(rand.Reader)
+	case c.Tokens:
+		return k.RotateTokens(rand.Reader)
+	case c.Promote != "":
+		return k.Promote(c.Promote)
+	case c.Stage:
+		next, _, err = k.Stage(rand.Reader)
+	default:
+		return k.Rotate(rand.Reader)
+	}
+	return next, err
 }
 
 // Run prints the changed keyring; the configured one is not touched.
@@ -135,15 +158,7 @@ func (c keyringRotateCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case c.Promote != "":
-		k, err = k.Promote(c.Promote)
-	case c.Stage:
-		k, _, err = k.Stage(rand.Reader)
-	default:
-		k, err = k.Rotate(rand.Reader)
-	}
-	if err != nil {
+	if k, err = c.rotated(k); err != nil {
 		return err
 	}
 	return e.printKeyring(k)

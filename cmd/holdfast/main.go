@@ -42,6 +42,7 @@ type cli struct {
 	Client  clientCmd  `cmd:"" help:"Create, list, rotate and revoke API clients."`
 	Account accountCmd `cmd:"" help:"Import accounts."`
 	Policy  policyCmd  `cmd:"" help:"Check policy documents."`
+	Webhook webhookCmd `cmd:"" help:"Tell other systems: webhooks and Security Event Tokens."`
 	Audit   auditCmd   `cmd:"" help:"List audit events."`
 	Keyring keyringCmd `cmd:"" help:"Make and rotate keyrings, rewrap accounts."`
 	Limits  limitsCmd  `cmd:"" help:"List every limit: number, reason, and what happens when its store is down."`

@@ -211,7 +211,9 @@ func (s *Service) RemoveFactor(ctx context.Context, cmd RemoveFactorCommand) err
 		}
 		change := Change{
 			Tenant: cmd.Tenant, Account: a.ID, At: in.Now,
-			Events: []audit.Event{s.event(cmd.Caller, in.Now, audit.FactorRevoked, a.ID, map[string]any{"factor": f.ID, "kind": f.Kind})},
+			Events: []audit.Event{s.event(cmd.Caller, in.Now, audit.FactorRevoked, a.ID, map[string]any{
+				"factor": f.ID, "kind": f.Kind, "pending": f.ConfirmedAt.IsZero(),
+			})},
 		}
 		if f.ConfirmedAt.IsZero() {
 			change.DropFactors = []string{f.ID}

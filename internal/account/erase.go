@@ -5,6 +5,7 @@ import (
 
 	"github.com/holdfast/holdfast/internal/audit"
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/secret"
 )
 
 // Erase destroys an account's data key and everything personal, and leaves a tombstone that audit events may point to
@@ -13,6 +14,9 @@ import (
 // While a recovery has accepted proofs or is in probation the erasure waits, and waiting is true: erasing must not wipe the
 // trail of a takeover. The owner is told everywhere. It is done within a minute of the end of what is open, unless
 // the owner took the account back meanwhile; asking again changes nothing.
+//
+// Where other systems are to be told that the account is gone, its name is kept for them, sealed by itself, until they have
+// acknowledged it and a week at most (ADR 0019).
 //
 // Counters of failures stay, under the tombstone's id: they tell nothing about a person.
 func (s *Service) Erase(ctx context.Context, c Caller, ref string) (waiting bool, err error) {
@@ -33,7 +37,25 @@ func (s *Service) Erase(ctx context.Context, c Caller, ref string) (waiting bool
 func (s *Service) erase(ctx context.Context, tx Tx, c Caller, in Loaded, reason string) error {
 	event := s.event(c, in.Now, audit.AccountErased, in.Account.ID, nil)
 	event.Reason = reason
-	return tx.Apply(ctx, Change{Tenant: c.Tenant, Account: in.Account.ID, At: in.Now, Erase: true, Events: []audit.Event{event}})
+	farewell, err := s.farewell(c.Tenant, *in.Account)
+	if err != nil {
+		return err
+	}
+	return tx.Apply(ctx, Change{Tenant: c.Tenant, Account: in.Account.ID, At: in.Now, Erase: true, Farewell: farewell, Events: []audit.Event{event}})
+}
+
+// farewell seals the account's name by itself, under the keyring.
+func (s *Service) farewell(tenant string, a Stored) ([]byte, error) {
+	key, err := s.Keys.OpenDataKey(a.DataKey, tenant, a.ID)
+	if err != nil {
+		return nil, fault.Wrap(err, "open data key")
+	}
+	ref, err := key.Open(a.RefSealed, RefAAD(tenant, a.ID))
+	if err != nil {
+		return nil, fault.Wrap(err, "open name")
+	}
+	sealed, err := s.Keys.SealBound(secret.PurposeSignal, secret.NewString(a.ID), ref, FarewellAAD(tenant, a.ID))
+	return sealed, fault.Wrap(err, "seal name")
 }
 
 func (s *Service) askErasure(ctx context.Context, tx Tx, c Caller, in Loaded) error {

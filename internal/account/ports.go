@@ -161,6 +161,7 @@ type Change struct {
 	AskErasure      bool         // remembers that it is to be erased once nothing is open any more
 	AskedBy         string       // the client that asked, with AskErasure
 	Erase           bool         // destroys the data key and all personal rows
+	Farewell        []byte       // with Erase: the name, sealed by itself, kept only where somebody is yet to be told
 	Notices         []outbox.Notice
 	Events          []audit.Event
 	Remember        *idempotency.Record

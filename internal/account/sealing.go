@@ -1,6 +1,10 @@
 package account
 
-import "github.com/holdfast/holdfast/internal/secret"
+import (
+	"time"
+
+	"github.com/holdfast/holdfast/internal/secret"
+)
 
 // refType stands for the account_ref among the types of identifiers, so that a reference and an identifier of the same text
 // never share a hash.
@@ -35,3 +39,12 @@ func ChannelAAD(tenant, account, channel string) []byte {
 func SeedAAD(tenant, account, factor string) []byte {
 	return secret.Bind("holdfast/v1/totp", tenant, account, factor)
 }
+
+// FarewellAAD binds the name of an erased account to it.
+func FarewellAAD(tenant, account string) []byte {
+	return secret.Bind("holdfast/v1/farewell", tenant, account)
+}
+
+// FarewellFor is how long the name of an erased account is kept for those who are yet to be told: longer than every attempt
+// to tell them takes.
+const FarewellFor = 7 * 24 * time.Hour

@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast/holdfast/internal/policy"
 	"github.com/holdfast/holdfast/internal/recovery"
 	"github.com/holdfast/holdfast/internal/secret"
+	"github.com/holdfast/holdfast/internal/signal"
 	"github.com/holdfast/holdfast/internal/throttle"
 )
 
@@ -208,6 +209,16 @@ func (v vault) RefHashes(tenant, ref string) [][]byte { return account.RefHashes
 func (v vault) Address(tenant, accountID, channel string, dataKey, sealed []byte) (secret.String, error) {
 	text, err := v.open(tenant, accountID, dataKey, sealed, account.ChannelAAD(tenant, accountID, channel))
 	return secret.NewString(string(text)), err
+}
+
+// Ref implements signal.Vault. An erased account's name is what was kept of it to tell that it is gone.
+func (v vault) Ref(tenant string, a signal.Account) (string, error) {
+	if a.RefSealed != nil {
+		ref, err := v.open(tenant, a.ID, a.DataKey, a.RefSealed, account.RefAAD(tenant, a.ID))
+		return string(ref), err
+	}
+	ref, err := v.keys.OpenBound(secret.PurposeSignal, secret.NewString(a.ID), a.LastSealed, account.FarewellAAD(tenant, a.ID))
+	return string(ref), fault.Wrap(err, "open the name of an erased account")
 }
 
 func (v vault) open(tenant, accountID string, dataKey, sealed, aad []byte) ([]byte, error) {

@@ -34,6 +34,7 @@ import (
 	"github.com/holdfast/holdfast/internal/postgres"
 	"github.com/holdfast/holdfast/internal/recovery"
 	"github.com/holdfast/holdfast/internal/secret"
+	"github.com/holdfast/holdfast/internal/signal"
 	"github.com/holdfast/holdfast/internal/telemetry"
 	"github.com/holdfast/holdfast/internal/throttle"
 	"github.com/holdfast/holdfast/internal/web"
@@ -50,12 +51,14 @@ type App struct {
 	Deliveries *delivery.Service
 	Accounts   *account.Service
 	Clients    *credential.Clients
+	Endpoints  *signal.Endpoints
 	Metrics    *telemetry.Metrics
 	Readiness  *telemetry.Readiness
 	Handler    http.Handler // the public port
 	Admin      http.Handler // the admin port
 
 	jobs    *job.Client
+	signals *postgres.Signals
 	limiter *throttle.Limits
 	redis   *throttle.Redis // nil where limits are counted in PostgreSQL
 }
@@ -180,8 +183,11 @@ func (a *App) cores(lim limits) error {
 	if a.Accounts, err = newAccounts(a.DB, a.Keys, hasher); err != nil {
 		return err
 	}
-	a.Clients, err = NewClients(a.DB)
-	return fault.Wrap(err, "build clients")
+	if a.Clients, err = NewClients(a.DB); err != nil {
+		return fault.Wrap(err, "build clients")
+	}
+	a.Endpoints, err = NewEndpoints(a.DB, a.Keys, a.Config)
+	return fault.Wrap(err, "build endpoints")
 }
 
 // NewClients builds the use cases of client credentials on a database.
@@ -245,8 +251,12 @@ func (a *App) sending(deps Deps) error {
 	a.Deliveries = delivery.NewService(delivery.Config{
 		Store: postgres.NewDeliveries(a.DB), Objector: objector{a.Recoveries}, Keys: a.Keys, Metrics: a.Metrics,
 	})
+	signals, err := a.signalling()
+	if err != nil {
+		return err
+	}
 	a.jobs, err = job.New(job.Config{
-		Pool: a.DB.Pool(), Schema: postgres.RiverSchema, Dispatcher: dispatcher, Replies: a.Deliveries, Clock: clock.System{}, Log: a.Log,
+		Pool: a.DB.Pool(), Schema: postgres.RiverSchema, Dispatcher: dispatcher, Replies: a.Deliveries, Signals: signals, Clock: clock.System{}, Log: a.Log,
 		Workers: a.Config.Workers, Poll: pollEvery, Metrics: a.Metrics,
 	})
 	return err
@@ -258,10 +268,6 @@ func (a *App) edge(lim limits, deps Deps) error {
 	if err != nil {
 		return fault.Wrap(err, "build pages")
 	}
-	signer, err := a.Keys.Signer()
-	if err != nil {
-		return fault.Wrap(err, "build signer")
-	}
 	heard, err := a.newTexts()
 	if err != nil {
 		return err
@@ -270,7 +276,7 @@ func (a *App) edge(lim limits, deps Deps) error {
 	server, err := httpapi.New(httpapi.Config{
 		Texts: heard, Replies: a.Config.Twilio.Replies,
 		PublicURL: h.PublicURL, Contract: api.OpenAPI(), Recoveries: a.Recoveries, Accounts: a.Accounts, Clients: a.Clients, Limits: lim,
-		Pages: pages, JWKS: signer.JWKS, Keyring: a.Keys,
+		Pages: pages, JWKS: a.Keys.JWKS, Keyring: a.Keys, Webhooks: a.Endpoints,
 		Source: func(r *http.Request) (netip.Addr, error) {
 			return throttle.ClientAddr(r, h.TrustedProxies, h.ProxyHops)
 		},

@@ -98,6 +98,24 @@ const (
 	AccountsImported       Action = "account.imported"
 )
 
+// What is told to other systems, and who manages that (requirements.md, section 5 and L).
+const (
+	AccountFrozen        Action = "account.frozen"
+	AccountUnfrozen      Action = "account.unfrozen"
+	SessionsRevoked      Action = "sessions.revoked"
+	CredentialMustChange Action = "credential.must_change"
+	WebhookCreated       Action = "webhook.created"
+	WebhookPaused        Action = "webhook.paused"
+	WebhookResumed       Action = "webhook.resumed"
+	WebhookDisabled      Action = "webhook.disabled" // its receiver answered 410
+	WebhookDeleted       Action = "webhook.deleted"
+	WebhookRotated       Action = "webhook.rotated"
+	WebhookVerified      Action = "webhook.verified"
+	SignalRedelivered    Action = "signal.redelivered"
+	SignalDead           Action = "signal.dead"           // given up on
+	SignalUnacknowledged Action = "signal.unacknowledged" // a session-revoked token that nobody has acknowledged in time (R-117)
+)
+
 // Event is one entry. Details holds identifiers, enumerations and numbers only.
 type Event struct {
 	ID            string         `json:"id"`

@@ -29,6 +29,7 @@ type Config struct {
 	Policy      Policy   `env:"-"`
 	SMTP        SMTP     `env:"-"`
 	Twilio      Twilio   `env:"-"`
+	Signals     Signals  `env:"-"`
 	Log         Log      `env:"-"`
 }
 
@@ -103,6 +104,12 @@ type Twilio struct {
 
 // Enabled reports whether text messages can be sent.
 func (t Twilio) Enabled() bool { return t.AccountSID != "" }
+
+// Signals is how other systems are told.
+type Signals struct {
+	Networks Prefixes `env:"SIGNAL_NETWORKS" help:"internal prefixes that webhooks and tokens may be sent to all the same, separated by commas; loopback and link-local in dev only"`
+	CA       string   `env:"SIGNAL_CA" help:"authorities (PEM) that receivers' certificates are checked against, in place of the system's"`
+}
 
 // Log is how much is written down, and in which form.
 type Log struct {

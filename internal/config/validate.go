@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"net/mail"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -90,6 +91,7 @@ func (c Config) check(ps *problems) {
 	c.checkPolicy(ps)
 	c.checkSMTP(ps)
 	c.checkTwilio(ps)
+	c.checkSignals(ps)
 	if !ps.has("LOG_FORMAT") {
 		oneOf(ps, "LOG_FORMAT", c.Log.Format, JSON, Text)
 	}
@@ -210,6 +212,17 @@ func (c Config) checkTwilio(ps *problems) {
 }
 
 func isComma(r rune) bool { return r == ',' }
+
+// checkSignals keeps an installation from opening itself: what listens on this machine, and what a cloud answers on its
+// link-local address, is never a receiver.
+func (c Config) checkSignals(ps *problems) {
+	for _, p := range c.Signals.Networks {
+		for _, never := range []string{"127.0.0.0/8", "169.254.0.0/16", "::1/128", "fe80::/10", "0.0.0.0/32", "::/128"} {
+			ps.require(c.Dev() || ps.has("SIGNAL_NETWORKS") || !p.Overlaps(netip.MustParsePrefix(never)), "SIGNAL_NETWORKS",
+				"must not hold loopback and link-local addresses outside dev")
+		}
+	}
+}
 
 // within notes a value outside its bounds, both of which are allowed, unless it could not even be read.
 func within[T int | int32 | float64 | time.Duration | Bytes](ps *problems, name string, value, least, most T) {

@@ -35,6 +35,7 @@ type Config struct {
 	Recoveries Recoveries
 	Accounts   Accounts
 	Clients    Authenticator
+	Webhooks   Webhooks
 	Limits     Limits
 	// Texts hears the provider of text messages. Without it its routes do not exist.
 	Texts Texts
@@ -128,7 +129,7 @@ func New(cfg Config) (*Server, error) {
 func (c Config) validate() error {
 	for name, missing := range map[string]bool{
 		"Recoveries": c.Recoveries == nil, "Accounts": c.Accounts == nil, "Clients": c.Clients == nil, "Limits": c.Limits == nil,
-		"Pages": c.Pages == nil, "JWKS": c.JWKS == nil, "Keyring": c.Keyring == nil, "Source": c.Source == nil,
+		"Webhooks": c.Webhooks == nil, "Pages": c.Pages == nil, "JWKS": c.JWKS == nil, "Keyring": c.Keyring == nil, "Source": c.Source == nil,
 		"Logger": c.Logger == nil, "Metrics": c.Metrics == nil, "Clock": c.Clock == nil,
 		"BodyLimit": c.BodyLimit <= 0, "ImportBodyLimit": c.ImportBodyLimit <= 0,
 		"HandlerTimeout": c.HandlerTimeout <= 0, "ReadTimeout": c.ReadTimeout <= 0,

@@ -137,6 +137,7 @@ func routes() []route {
 		get, put, post, del = http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete
 		rcv                 = "/v1/recoveries/{recovery_id}"
 		acc                 = "/v1/accounts/{account_ref}"
+		whk                 = "/v1/webhooks/{webhook_id}"
 	)
 	return []route{
 		{method: post, path: "/v1/recoveries", caller: starter, class: ClassStart, key: keyRequired, body: bodyJSON, handle: (*handler).startRecovery},
@@ -158,6 +159,19 @@ func routes() []route {
 		{method: del, path: acc + "/factors/{factor_id}", caller: server(credential.AccountsWrite), class: ClassAccount, handle: (*handler).removeFactor},
 		{method: post, path: acc + "/recovery-codes", caller: server(credential.AccountsWrite), class: ClassAccount, key: keyRequired, body: bodyMaybe, handle: (*handler).issueCodes},
 		{method: post, path: acc + "/objections", caller: server(credential.ObjectionsWrite), class: ClassObjection, key: keyRequired, body: bodyJSON, handle: (*handler).objectFromApp},
+
+		{method: post, path: "/v1/webhooks", caller: staff(credential.SignalsWrite), class: ClassAccount, key: keyRequired, body: bodyJSON, handle: (*handler).createWebhook},
+		{method: get, path: "/v1/webhooks", caller: staff(credential.SignalsRead), class: ClassAccount, handle: (*handler).listWebhooks},
+		{method: get, path: whk, caller: staff(credential.SignalsRead), class: ClassAccount, handle: (*handler).getWebhook},
+		{method: del, path: whk, caller: staff(credential.SignalsWrite), class: ClassAccount, handle: (*handler).deleteWebhook},
+		{method: post, path: whk + "/pause", caller: staff(credential.SignalsWrite), class: ClassAccount, key: keyRequired, body: bodyMaybe, handle: (*handler).pauseWebhook},
+		{method: post, path: whk + "/resume", caller: staff(credential.SignalsWrite), class: ClassAccount, key: keyRequired, body: bodyMaybe, handle: (*handler).resumeWebhook},
+		{method: post, path: whk + "/rotate", caller: staff(credential.SignalsWrite), class: ClassAccount, key: keyRequired, body: bodyMaybe, handle: (*handler).rotateWebhook},
+		{method: post, path: whk + "/verify", caller: staff(credential.SignalsWrite), class: ClassAccount, key: keyRequired, body: bodyMaybe, handle: (*handler).verifyWebhook},
+		{method: post, path: whk + "/redeliver", caller: staff(credential.SignalsWrite), class: ClassAccount, key: keyRequired, body: bodyJSON, handle: (*handler).redeliverPeriod},
+		{method: get, path: whk + "/deliveries", caller: staff(credential.SignalsRead), class: ClassAccount, handle: (*handler).listDeliveries},
+		{method: get, path: whk + "/deliveries/before/{delivery_id}", caller: staff(credential.SignalsRead), class: ClassAccount, handle: (*handler).listDeliveries},
+		{method: post, path: whk + "/deliveries/{delivery_id}/redeliver", caller: staff(credential.SignalsWrite), class: ClassAccount, key: keyRequired, body: bodyMaybe, handle: (*handler).redeliverOne},
 
 		{method: post, path: "/v1/objections", caller: open(), class: ClassObjection, key: keyOptional, body: bodyJSON, handle: (*handler).objectByLink},
 		{method: get, path: "/objection", caller: open(), class: ClassPage, page: true, handle: (*handler).objectionPage},

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -323,7 +324,7 @@ func setup(t *testing.T, change ...func(*httpapi.Config)) *bundle {
 	require.NoError(t, err)
 	b := &bundle{core: &core{}, limits: &limits{}, log: &syncBuffer{}}
 	cfg := httpapi.Config{
-		PublicURL: "https://recovery.example.com", Contract: api.OpenAPI(), Recoveries: b.core, Accounts: accounts{b.core},
+		PublicURL: "https://recovery.example.com", Contract: api.OpenAPI(), Recoveries: b.core, Accounts: accounts{b.core}, Webhooks: webhooks{b.core},
 		Clients: clients{}, Limits: b.limits, Texts: texts{b.core}, Replies: true, Pages: pages{}, Keyring: keyring,
 		JWKS:   func() []byte { return []byte(`{"keys":[]}`) },
 		Source: func(*http.Request) (netip.Addr, error) { return netip.MustParseAddr("192.0.2.1"), nil },
@@ -406,7 +407,7 @@ func good() map[string]sent {
 	const registration = `{"population":"consumer","identifiers":[{"type":"email","value":"robin@example.com"}],` +
 		`"channels":[{"type":"email","address":"robin@example.com","verified_at":"2025-01-20T08:00:00Z"}],"assurance":{"aal":2,"ial":1},"locale":"en"}`
 	rcv, acc := "/v1/recoveries/"+recoveryID, "/v1/accounts/user-1042"
-	return map[string]sent{
+	all := map[string]sent{
 		"startRecovery":      {method: "POST", path: "/v1/recoveries", body: `{"identifier":{"type":"email","value":"robin@example.com"},"reason":"lost_mfa","client":{"ip":"203.0.113.7","user_agent":"x","known_device":true}}`},
 		"getRecovery":        {method: "GET", path: rcv},
 		"createChallenge":    {method: "POST", path: rcv + "/challenges", body: `{"method":"email"}`},
@@ -435,4 +436,6 @@ func good() map[string]sent {
 		"getObjectionScript": {method: "GET", path: "/objection.js", bearer: "-"},
 		"getStylesheet":      {method: "GET", path: "/pages.css", bearer: "-"},
 	}
+	maps.Copy(all, goodWebhooks())
+	return all
 }

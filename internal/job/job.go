@@ -32,6 +32,11 @@ type Replies interface {
 	Hear(ctx context.Context, id string) error
 }
 
+// Signals makes attempts to tell other systems.
+type Signals interface {
+	Deliver(ctx context.Context, tenant, id string) error
+}
+
 // Metrics counts jobs.
 type Metrics interface {
 	Job(kind, outcome string, took time.Duration)
@@ -43,6 +48,7 @@ type Config struct {
 	Schema     string
 	Dispatcher Dispatcher
 	Replies    Replies
+	Signals    Signals
 	Clock      clock.Clock
 	Log        *slog.Logger
 	Workers    int           // at the same time on this node
@@ -52,12 +58,15 @@ type Config struct {
 
 // The times of a job. A worker that died is noticed after rescueAfter; then another one does the work again.
 const (
-	jobTimeout   = 15 * time.Second
-	rescueAfter  = 20 * time.Second
-	fetchAtMost  = 20 * time.Millisecond
-	keepDone     = time.Hour
-	softStop     = 10 * time.Second
-	longestSleep = time.Hour
+	jobTimeout  = 15 * time.Second
+	rescueAfter = 30 * time.Second
+	signalJob   = 25 * time.Second // an attempt of fifteen seconds, and time to claim and to record
+
+	signalWorkers = 16 // they wait for others' networks
+	fetchAtMost   = 20 * time.Millisecond
+	keepDone      = time.Hour
+	softStop      = 10 * time.Second
+	longestSleep  = time.Hour
 )
 
 // Client works on jobs until it is stopped.
@@ -69,11 +78,14 @@ func New(cfg Config) (*Client, error) {
 	river.AddWorker(workers, &challengeWorker{worker: worker{cfg.Dispatcher, cfg.Clock, cfg.Metrics}})
 	river.AddWorker(workers, &noticeWorker{worker: worker{cfg.Dispatcher, cfg.Clock, cfg.Metrics}})
 	river.AddWorker(workers, &replyWorker{worker: worker{nil, cfg.Clock, cfg.Metrics}, replies: cfg.Replies})
+	river.AddWorker(workers, &signalWorker{signals: cfg.Signals, worker: worker{clock: cfg.Clock, metrics: cfg.Metrics}})
 	client, err := river.NewClient(riverpgxv5.New(cfg.Pool), &river.Config{
 		Schema: cfg.Schema, Workers: workers, Logger: slog.New(warnings{cfg.Log.Handler()}), PollOnly: true, FetchCooldown: fetchAtMost, FetchPollInterval: cfg.Poll,
 		// Reindexing is the schema owner's business; the service's role owns nothing.
 		ReindexerSchedule: never{}, JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, CompletedJobRetentionPeriod: keepDone,
-		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: cfg.Workers}},
+		Queues: map[string]river.QueueConfig{
+			river.QueueDefault: {MaxWorkers: cfg.Workers}, outbox.SignalQueue: {MaxWorkers: signalWorkers},
+		},
 	})
 	if err != nil {
 		return nil, fault.Wrap(err, "make job client")
@@ -176,6 +188,34 @@ func (w *noticeWorker) Work(ctx context.Context, job *river.Job[noticeArgs]) err
 // NextRetry waits 1, 2, 4 … seconds, at most half an hour: a hundred attempts are two days.
 func (w *noticeWorker) NextRetry(job *river.Job[noticeArgs]) time.Time {
 	return w.clock.Now().Add(backoff(job.Attempt, 30*time.Minute))
+}
+
+// signalArgs names a delivery.
+type signalArgs struct {
+	Tenant string `json:"tenant"`
+	ID     string `json:"id"`
+}
+
+// Kind is the job's name in the outbox.
+func (signalArgs) Kind() string { return string(outbox.DeliverSignal) }
+
+type signalWorker struct {
+	river.WorkerDefaults[signalArgs]
+	worker
+	signals Signals
+}
+
+// Timeout is longer than for other jobs: a receiver may take its time.
+func (*signalWorker) Timeout(*river.Job[signalArgs]) time.Duration { return signalJob }
+
+// Work makes one attempt, if one is due. When the next one is, the row says; this job is done.
+func (w *signalWorker) Work(ctx context.Context, job *river.Job[signalArgs]) error {
+	return w.measured(job.Kind, func() error { return w.signals.Deliver(ctx, job.Args.Tenant, job.Args.ID) })
+}
+
+// NextRetry waits a little: only a database that does not answer fails such a job.
+func (w *signalWorker) NextRetry(job *river.Job[signalArgs]) time.Time {
+	return w.clock.Now().Add(backoff(job.Attempt, time.Minute))
 }
 
 // outcome turns a provider's own wish into a nap that costs no attempt, within reason.

@@ -12,7 +12,11 @@ const (
 	DeliverChallenge JobKind = "challenge.deliver" // mint a code and send it; for a decoy, the same without sending
 	DeliverNotice    JobKind = "notice.deliver"    // send a notice until its provider accepts it
 	HearReply        JobKind = "reply.hear"        // have an answer of NO heard by all that it may concern
+	DeliverSignal    JobKind = "signal.deliver"    // make one attempt to tell another system; on a queue of its own
 )
+
+// SignalQueue is the queue of signals: a slow receiver must not keep codes and notices waiting.
+const SignalQueue = "signals"
 
 // Job is one piece of background work.
 type Job struct {

@@ -147,6 +147,10 @@ func (t *accountTx) erase(ctx context.Context, c account.Change) error {
 	if !c.Erase {
 		return nil
 	}
+	err := t.q.KeepSubject(ctx, t.p, dbsqlc.KeepSubjectParams{TenantID: c.Tenant, AccountID: c.Account, Sealed: c.Farewell, Until: c.At.Add(account.FarewellFor)})
+	if err != nil {
+		return err
+	}
 	if err := t.q.EraseIdentifiers(ctx, t.p, dbsqlc.EraseIdentifiersParams{TenantID: c.Tenant, AccountID: c.Account}); err != nil {
 		return err
 	}

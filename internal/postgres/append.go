@@ -34,6 +34,9 @@ func (p *pipeline) appendEvents(ctx context.Context, q *dbsqlc.Queries, events .
 		if err := q.InsertAuditEvent(ctx, p, row); err != nil {
 			return err
 		}
+		if err := p.emit(ctx, e); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ type pipeline struct {
 	begun bool // BEGIN was sent
 
 	events []audit.Event // the audit events in the queue
+	cause  string        // the first event that others are told of: what all signals of this transaction share
 }
 
 // Exec queues a statement. Its command tag is empty.

@@ -104,8 +104,10 @@ var (
 	refuseObjection = effect{"refuse a further pause", func(s *Step, _ Recovery, _ Event, _ time.Time) {
 		s.refusal = fault.Of(fault.CodeObjectionRefused)
 	}}
-	veto = effect{"void the grant, suspect what the claim rested on, tell the owner", func(s *Step, _ Recovery, ev Event, now time.Time) {
+	veto = effect{"void the grant, suspect what the claim rested on, tell the owner", func(s *Step, r Recovery, ev Event, now time.Time) {
 		s.objection(ev, now)
+		s.detail("held", !r.HeldAt.IsZero())
+		s.detail("methods", methodsOf(r.Evidence))
 		s.voidGrant()
 		s.suspect(now.Add(SuspectAfterVeto))
 		s.notify(NoticeVetoed)
@@ -136,6 +138,10 @@ var (
 		s.Next.CompletedAt = now
 		s.Next.ProbationUntil = now.Add(r.Plan.Probation)
 		s.detail("grant", ev.GrantID)
+		s.detail("actions", actions(r))
+		s.detail("aal", assurance(r.Evidence))
+		s.detail("approved", len(r.Approved) > 0)
+		s.detail("probation_until", s.Next.ProbationUntil)
 		s.notify(NoticeCompleted)
 	}}
 
@@ -162,6 +168,17 @@ var (
 		s.notify(NoticeCancelled)
 	}}
 )
+
+// methodsOf lists the methods of evidence, each once.
+func methodsOf(evidence []factor.Evidence) []string {
+	out := make([]string, 0, len(evidence))
+	for _, e := range evidence {
+		if !slices.Contains(out, string(e.Method)) {
+			out = append(out, string(e.Method))
+		}
+	}
+	return out
+}
 
 // proof takes the event's evidence and decision into the next recovery.
 func (s *Step) proof(ev Event) {

@@ -65,6 +65,17 @@ func (a *Account) factors() []policy.Factor {
 	return out
 }
 
+// authenticators lists the kinds of authenticators that the account has, each once: what a loss of them could concern.
+func (a *Account) authenticators() []string {
+	out := []string{}
+	for _, f := range a.factors() {
+		if class, ok := f.Method.Class(); ok && class == factor.Authenticator && !slices.Contains(out, string(f.Method)) {
+			out = append(out, string(f.Method))
+		}
+	}
+	return out
+}
+
 func (a *Account) disabled(m factor.Method) bool { return slices.Contains(a.Disabled, string(m)) }
 
 // maxAAL is the account's own level: at least 2 where a second factor is bound.

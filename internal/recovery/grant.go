@@ -169,6 +169,8 @@ func (s *Service) redeemed(cmd RedeemCommand, in Loaded, rec GrantRecord, code *
 	if err != nil || step.Refusal() != nil || in.Account == nil {
 		return refuse(fault.CodeGrantRefused, audit.GrantRefused), nil //nolint:nilerr // refused, and written down.
 	}
+	step.detail("previous_aal", in.Account.maxAAL())
+	step.detail("authenticators", in.Account.authenticators())
 	used, usedSaved := evidenceBy(in.Recovery.Evidence, factor.RecoveryCode)
 	if usedSaved && code == nil {
 		return Change{}, errNeedsCode

@@ -43,6 +43,12 @@ func (k *Keyring) OpenBound(purpose Purpose, bind String, blob, aad []byte) ([]b
 	return plaintext, nil
 }
 
+// UnderPrimary reports whether a sealed blob names the primary key.
+func (k *Keyring) UnderPrimary(blob []byte) bool {
+	root, _, err := k.splitHeader(blob)
+	return err == nil && root == k.primary
+}
+
 // bound derives the cipher: HKDF-SHA256 with bind as the input and the purpose's key as the salt, so that the extraction is
 // an HMAC of bind under a secret key.
 func (k *rootKey) bound(purpose Purpose, bind String) (tink.AEAD, error) {

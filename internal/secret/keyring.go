@@ -22,7 +22,8 @@ type Keyring struct {
 	hidden
 	keys    []*rootKey
 	primary *rootKey
-	signer  *Signer // nil without a signing section
+	signer  *Signer    // nil without a signing section
+	tokens  *rsaSigner // nil without a token section
 	file    keyringFile
 }
 
@@ -36,6 +37,7 @@ type rootKey struct {
 type keyringFile struct {
 	keySection
 	Signing *keySection `json:"signing,omitempty"`
+	Tokens  *keySection `json:"tokens,omitempty"`
 }
 
 type keySection struct {
@@ -45,14 +47,15 @@ type keySection struct {
 
 type keyEntry struct {
 	ID     string `json:"id"`
-	Secret string `json:"secret"` // 32 bytes, standard base64
+	Secret string `json:"secret"` // 32 bytes, standard base64; in the token section an RSA key in PKCS #8
 }
 
 // ParseKeyring reads
 //
-//	{"primary":"k2","keys":[{"id":"k1","secret":"<32 bytes, base64>"},…],"signing":{"primary":"s1","keys":[…]}}
+//	{"primary":"k2","keys":[{"id":"k1","secret":"<32 bytes, base64>"},…],"signing":{"primary":"s1","keys":[…]},"tokens":{…}}
 //
-// with the oldest key first. The signing section is optional; its secrets are Ed25519 seeds. Unknown members, repeated ids or
+// with the oldest key first. The signing section is optional; its secrets are Ed25519 seeds. So is the token section, whose secrets
+// are RSA keys of 2048 bits or more: without it no Security Event Tokens are sent. Unknown members, repeated ids or
 // secrets, and secrets of another size are refused, and no error repeats any of the text.
 func ParseKeyring(text []byte) (*Keyring, error) {
 	dec := json.NewDecoder(bytes.NewReader(text))
@@ -81,6 +84,11 @@ func newKeyring(f keyringFile) (*Keyring, error) {
 		k.keys = append(k.keys, root)
 		if e.ID == f.Primary {
 			k.primary = root
+		}
+	}
+	if f.Tokens != nil {
+		if k.tokens, err = newRSASigner(*f.Tokens); err != nil {
+			return nil, fmt.Errorf("keyring: tokens: %w", err)
 		}
 	}
 	if f.Signing == nil {

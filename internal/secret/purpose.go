@@ -26,6 +26,7 @@ const (
 	PurposeDestination Purpose = "destination" // per-destination limits
 	PurposeDecoy       Purpose = "decoy"       // pseudonyms of identifiers that name no account
 	PurposeReply       Purpose = "reply"       // numbers that may answer a notice, whatever the tenant
+	PurposeSignal      Purpose = "signal"      // webhook keys, and names of erased accounts until they were told of
 )
 
 // The purposes of token hashes alone.
@@ -39,7 +40,7 @@ const (
 func derived() []Purpose {
 	return []Purpose{
 		PurposeIdentifier, PurposeCode, PurposePepper, PurposeKEK, PurposeObjection, PurposeIdempotency,
-		PurposeNetwork, PurposeDevice, PurposeDestination, PurposeDecoy, PurposeReply,
+		PurposeNetwork, PurposeDevice, PurposeDestination, PurposeDecoy, PurposeReply, PurposeSignal,
 	}
 }
 

@@ -9,7 +9,8 @@ import (
 	"slices"
 )
 
-// GenerateKeyring makes a keyring of one root key and one signing key.
+// GenerateKeyring makes a keyring of one root key and one signing key. A token key, which takes a while to make, is added by
+// StageTokens.
 func GenerateKeyring(r io.Reader) (*Keyring, error) {
 	root, err := newEntry(r, "k", nil)
 	if err != nil {
@@ -99,10 +100,14 @@ func newEntry(r io.Reader, letter string, taken []keyEntry) (keyEntry, error) {
 	if _, err := io.ReadFull(r, b); err != nil {
 		return keyEntry{}, fmt.Errorf("keyring: random source: %w", err)
 	}
+	return keyEntry{ID: freeID(letter, taken), Secret: base64.StdEncoding.EncodeToString(b)}, nil
+}
+
+func freeID(letter string, taken []keyEntry) string {
 	n := len(taken) + 1
 	id := func() string { return fmt.Sprintf("%s%d", letter, n) }
 	for slices.ContainsFunc(taken, func(e keyEntry) bool { return e.ID == id() }) {
 		n++
 	}
-	return keyEntry{ID: id(), Secret: base64.StdEncoding.EncodeToString(b)}, nil
+	return id()
 }

@@ -58,6 +58,9 @@ type Metrics struct {
 	audit      prometheus.Counter
 	jobs       *prometheus.CounterVec
 	jobTimes   *prometheus.HistogramVec
+	signals    *prometheus.CounterVec
+	backlog    *prometheus.GaugeVec
+	oldest     prometheus.Gauge
 }
 
 // NewMetrics makes and registers the metrics.
@@ -85,13 +88,18 @@ func NewMetrics(build Build) *Metrics {
 			Buckets: []float64{.005, .025, .1, .5, 1, 5, 15, 60},
 		}, []string{"kind"}),
 	}
+	m.signals = counters("holdfast_signals_total", "Attempts to tell other systems, by kind of endpoint, type and outcome.", "kind", "type", "outcome")
+	m.backlog = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "holdfast_signals_waiting", Help: "Deliveries that wait (pending), were given up on (dead), or are session-revoked tokens that are overdue (unacknowledged).",
+	}, []string{"status"})
+	m.oldest = prometheus.NewGauge(prometheus.GaugeOpts{Name: "holdfast_signals_oldest_seconds", Help: "Age of the oldest delivery that waits."})
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "holdfast_build_info", Help: "Always 1; the labels say what runs.",
 		ConstLabels: prometheus.Labels{"version": build.Version, "revision": build.Revision, "go_version": build.GoVersion},
 	})
 	info.Set(1)
 	m.registry.MustRegister(
-		m.requests, m.durations, m.inFlight, m.recoveries, m.messages, m.deliveries, m.replies, m.callbacks, m.throttled, m.audit, m.jobs, m.jobTimes, info,
+		m.requests, m.durations, m.inFlight, m.recoveries, m.messages, m.deliveries, m.replies, m.callbacks, m.throttled, m.audit, m.jobs, m.jobTimes, m.signals, m.backlog, m.oldest, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -162,6 +170,19 @@ func (m *Metrics) Job(kind, outcome string, took time.Duration) {
 	kind = m.bounds.keep("job_kind", kind)
 	m.jobs.WithLabelValues(kind, m.bounds.keep("job_outcome", outcome)).Inc()
 	m.jobTimes.WithLabelValues(kind).Observe(took.Seconds())
+}
+
+// Signal counts one attempt to tell another system.
+func (m *Metrics) Signal(kind, typ, outcome string) {
+	m.signals.WithLabelValues(m.bounds.keep("signal_kind", kind), m.bounds.keep("signal_type", typ), m.bounds.keep("signal_outcome", outcome)).Inc()
+}
+
+// SignalBacklog sets what waits to be told.
+func (m *Metrics) SignalBacklog(pending, dead, unacknowledged int, oldest time.Duration) {
+	m.backlog.WithLabelValues("pending").Set(float64(pending))
+	m.backlog.WithLabelValues("dead").Set(float64(dead))
+	m.backlog.WithLabelValues("unacknowledged").Set(float64(unacknowledged))
+	m.oldest.Set(oldest.Seconds())
 }
 
 // Handler serves the metrics in the formats that Prometheus asks for.

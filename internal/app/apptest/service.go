@@ -63,6 +63,7 @@ type Service struct {
 
 type options struct {
 	url       string
+	tokens    bool
 	environ   []string
 	providers bool
 	texts     bool
@@ -84,6 +85,9 @@ func WithProviders() Option { return func(o *options) { o.providers = true } }
 
 // WithPhones sends text messages by Twilio's API to a double of it, which may call back; replies are heard.
 func WithPhones() Option { return func(o *options) { o.texts = true } }
+
+// WithTokens gives the service a key to sign Security Event Tokens with, which takes a while to make.
+func WithTokens() Option { return func(o *options) { o.tokens = true } }
 
 // New builds and runs a service. It is stopped when the test ends, and has to stop without an error.
 func New(t testing.TB, opts ...Option) *Service {
@@ -128,6 +132,10 @@ func load(t testing.TB, o options) config.Config {
 	t.Helper()
 	keys, err := secret.GenerateKeyring(rand.Reader)
 	require.NoError(t, err)
+	if o.tokens {
+		keys, _, err = keys.StageTokens(rand.Reader)
+		require.NoError(t, err)
+	}
 	text, err := keys.Reveal()
 	require.NoError(t, err)
 	cfg, err := config.Load(append([]string{
@@ -168,7 +176,8 @@ func (s *Service) tenant(t testing.TB, id string) {
 	require.NoError(t, err)
 	s.AppToken, _ = s.Client(t, id, credential.RecoveriesStart)
 	s.IdentityToken, s.IdentityClient = s.Client(t, id,
-		credential.AccountsWrite, credential.AccountsRead, credential.GrantsRedeem, credential.ObjectionsWrite)
+		credential.AccountsWrite, credential.AccountsRead, credential.GrantsRedeem, credential.ObjectionsWrite,
+		credential.SignalsWrite, credential.SignalsRead)
 }
 
 // Client makes a server-side client with scopes, and gives its token and its id.

@@ -191,6 +191,9 @@ func (d *instance) keys() (*secret.Keyring, error) {
 	if err != nil {
 		return nil, fault.Wrap(err, "make development keyring")
 	}
+	if keys, _, err = keys.StageTokens(rand.Reader); err != nil {
+		return nil, fault.Wrap(err, "make development keyring")
+	}
 	if text, err = keys.Reveal(); err != nil {
 		return nil, fault.Wrap(err, "write development keyring")
 	}

@@ -47,6 +47,7 @@ func (d *instance) seedClients(ctx context.Context, out *Description) error {
 		{"demo app", &out.Credentials.App, []credential.Scope{credential.RecoveriesStart}},
 		{"demo identity system", &out.Credentials.Identity, []credential.Scope{
 			credential.AccountsWrite, credential.AccountsRead, credential.GrantsRedeem, credential.ObjectionsWrite,
+			credential.SignalsWrite, credential.SignalsRead,
 		}},
 	} {
 		if _, err := d.app.Clients.Authenticate(ctx, *c.token); err == nil {

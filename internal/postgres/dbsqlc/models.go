@@ -69,3 +69,21 @@ type Tenant struct {
 	Locale         string
 	CreatedAt      time.Time
 }
+
+type WebhookEndpoint struct {
+	TenantID      string
+	ID            string
+	Kind          string
+	Url           string
+	Description   string
+	Events        []string
+	Audience      string
+	SubjectIssuer string
+	SavedCodeType string
+	State         string
+	Keys          []byte
+	PublicKeys    []string
+	PreviousUntil *time.Time
+	CreatedAt     time.Time
+	ChangedAt     time.Time
+}

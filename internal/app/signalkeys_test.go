@@ -1,0 +1,34 @@
+package app_test
+
+import (
+	"crypto/rsa"
+	"encoding/base64"
+	"encoding/json"
+	"math/big"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// rsaKey finds a published key by its id.
+func rsaKey(t *testing.T, jwks string, kid any) *rsa.PublicKey {
+	t.Helper()
+	var set struct {
+		Keys []struct{ Kty, Kid, Alg, Use, N, E string }
+	}
+	require.NoError(t, json.Unmarshal([]byte(jwks), &set))
+	for _, k := range set.Keys {
+		if k.Kid != kid {
+			continue
+		}
+		require.Equal(t, []string{"RSA", "RS256", "sig"}, []string{k.Kty, k.Alg, k.Use})
+		n, err := base64.RawURLEncoding.DecodeString(k.N)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, len(n), 256, "2048 bits at least")
+		e, err := base64.RawURLEncoding.DecodeString(k.E)
+		require.NoError(t, err)
+		return &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(new(big.Int).SetBytes(e).Int64())}
+	}
+	require.Fail(t, "the key is not published")
+	return nil
+}
