@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast/holdfast/api/client"
+	"github.com/holdfast/holdfast/internal/credential"
 	"github.com/holdfast/holdfast/internal/postgres/pgembed"
 )
 
@@ -94,6 +95,7 @@ func TestDev_ComesUpByItselfAndComesBack(t *testing.T) {
 	first := recoverInDev(t, d, "dev-1")
 	checkInbox(t, d, first)
 	checkDevClock(t, d)
+	checkDevTokens(t, d)
 
 	server := postmaster(dir)
 	require.NotZero(t, server)
@@ -110,6 +112,28 @@ func TestDev_ComesUpByItselfAndComesBack(t *testing.T) {
 	require.NoError(t, p.cmd.Process.Kill())
 	require.Error(t, p.end(t))
 	require.Eventually(t, func() bool { return syscall.Kill(server, 0) != nil }, patience, 20*time.Millisecond, "and does not outlive even a kill -9")
+}
+
+// checkDevTokens gets an agent's token and has the issuer that it names tell its keys.
+func checkDevTokens(t *testing.T, d devDescription) {
+	t.Helper()
+	res, err := http.Post(d.BaseURL+"/dev/tokens", "application/json", strings.NewReader(`{"role":"agent","subject":"sam"}`)) //nolint:noctx // it has its own limit.
+	require.NoError(t, err)
+	defer func() { _ = res.Body.Close() }()
+	require.Equal(t, http.StatusOK, res.StatusCode)
+	var said struct {
+		Token  string `json:"token"`
+		Type   string `json:"token_type"`
+		Person string `json:"person"`
+	}
+	require.NoError(t, json.NewDecoder(res.Body).Decode(&said))
+	require.Equal(t, "Bearer", said.Type)
+	require.Equal(t, credential.PersonID("sam@staff.example.com"), said.Person)
+	issuer, ok := credential.PeekIssuer(said.Token)
+	require.True(t, ok)
+	status, body := get(t, issuer+"/.well-known/openid-configuration")
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, body, issuer+"/jwks")
 }
 
 // recoverInDev starts a recovery of the first account and asks for a code; it gives the address that gets it.

@@ -34,20 +34,21 @@ func main() {
 
 // cli is the command line. Settings come from the environment (HOLDFAST_…); flags are for what one call is about.
 type cli struct {
-	Serve   serveCmd   `cmd:"" help:"Serve the API and work on jobs (production)."`
-	Dev     devCmd     `cmd:"" help:"Run everything on this machine: database, demo tenant, inbox. No set-up needed."`
-	Demo    demoCmd    `cmd:"" help:"Run a development instance, walk whole recoveries through its API and narrate them."`
-	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to date."`
-	Tenant  tenantCmd  `cmd:"" help:"Create and list tenants."`
-	Client  clientCmd  `cmd:"" help:"Create, list, rotate and revoke API clients."`
-	Account accountCmd `cmd:"" help:"Import accounts."`
-	Policy  policyCmd  `cmd:"" help:"Check policy documents."`
-	Webhook webhookCmd `cmd:"" help:"Tell other systems: webhooks and Security Event Tokens."`
-	Audit   auditCmd   `cmd:"" help:"List audit events."`
-	Keyring keyringCmd `cmd:"" help:"Make and rotate keyrings, rewrap accounts."`
-	Limits  limitsCmd  `cmd:"" help:"List every limit: number, reason, and what happens when its store is down."`
-	Config  configCmd  `cmd:"" help:"Print the settings in force, without secrets, or every setting there is."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve     serveCmd     `cmd:"" help:"Serve the API and work on jobs (production)."`
+	Dev       devCmd       `cmd:"" help:"Run everything on this machine: database, demo tenant, inbox. No set-up needed."`
+	Demo      demoCmd      `cmd:"" help:"Run a development instance, walk whole recoveries through its API and narrate them."`
+	Migrate   migrateCmd   `cmd:"" help:"Bring the database's schema up to date."`
+	Tenant    tenantCmd    `cmd:"" help:"Create and list tenants."`
+	Client    clientCmd    `cmd:"" help:"Create, list, rotate and revoke API clients."`
+	Account   accountCmd   `cmd:"" help:"Import accounts."`
+	Policy    policyCmd    `cmd:"" help:"Check policy documents."`
+	Webhook   webhookCmd   `cmd:"" help:"Tell other systems: webhooks and Security Event Tokens."`
+	Audit     auditCmd     `cmd:"" help:"List audit events."`
+	Keyring   keyringCmd   `cmd:"" help:"Make and rotate keyrings, rewrap accounts."`
+	Limits    limitsCmd    `cmd:"" help:"List every limit: number, reason, and what happens when its store is down."`
+	Config    configCmd    `cmd:"" help:"Print the settings in force, without secrets, or every setting there is."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Workforce workforceCmd `cmd:"" help:"Show who may sign in, and explain what a token would allow."`
 }
 
 // env is what every command gets.

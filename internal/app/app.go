@@ -38,6 +38,7 @@ import (
 	"github.com/holdfast/holdfast/internal/telemetry"
 	"github.com/holdfast/holdfast/internal/throttle"
 	"github.com/holdfast/holdfast/internal/web"
+	"github.com/holdfast/holdfast/internal/workforce"
 )
 
 // App is the service, built and not yet running.
@@ -60,7 +61,8 @@ type App struct {
 	jobs    *job.Client
 	signals *postgres.Signals
 	limiter *throttle.Limits
-	redis   *throttle.Redis // nil where limits are counted in PostgreSQL
+	redis   *throttle.Redis  // nil where limits are counted in PostgreSQL
+	staff   workforce.Config // nobody's when no document is configured
 }
 
 // Deps is what a command brings that the configuration cannot: development has its own senders and pages.
@@ -69,7 +71,9 @@ type Deps struct {
 	Keys   *secret.Keyring // read from the configuration when nil
 	Sender notify.Sender   // built from the configuration when nil
 	Dev    *httpapi.Dev
-	Tracer pgx.QueryTracer // hears of every statement, for measurements; nil for none
+	// Workforce replaces the document that the configuration names.
+	Workforce *workforce.Config
+	Tracer    pgx.QueryTracer // hears of every statement, for measurements; nil for none
 }
 
 // offered are the methods that this version can verify.
@@ -110,6 +114,14 @@ func (a *App) assemble(ctx context.Context, deps Deps) error {
 		return err
 	}
 	a.limiter = lim.Limits
+	if a.staff, err = LoadWorkforce(a.Config); err != nil {
+		return err
+	}
+	if deps.Workforce != nil {
+		if a.staff, err = deps.Workforce.Complete(a.Config.Dev()); err != nil {
+			return err
+		}
+	}
 	if err := a.cores(lim); err != nil {
 		return err
 	}
@@ -183,16 +195,37 @@ func (a *App) cores(lim limits) error {
 	if a.Accounts, err = newAccounts(a.DB, a.Keys, hasher); err != nil {
 		return err
 	}
-	if a.Clients, err = NewClients(a.DB); err != nil {
+	people, err := NewPeople(a.DB, a.staff)
+	if err != nil {
+		return err
+	}
+	if a.Clients, err = NewClients(a.DB, people); err != nil {
 		return fault.Wrap(err, "build clients")
 	}
 	a.Endpoints, err = NewEndpoints(a.DB, a.Keys, a.Config)
 	return fault.Wrap(err, "build endpoints")
 }
 
-// NewClients builds the use cases of client credentials on a database.
-func NewClients(db *postgres.DB) (*credential.Clients, error) {
-	return credential.NewClients(credential.Config{Store: postgres.NewCredentials(db), Clock: clock.System{}, Rand: rand.Reader})
+// NewClients builds the use cases of client credentials on a database, beside further schemes of credentials.
+func NewClients(db *postgres.DB, schemes ...credential.Scheme) (*credential.Clients, error) {
+	return credential.NewClients(credential.Config{Store: postgres.NewCredentials(db), Clock: clock.System{}, Rand: rand.Reader, Schemes: schemes})
+}
+
+// NewPeople builds the sign-in of people on a database, whose clock judges their tokens.
+func NewPeople(db *postgres.DB, c workforce.Config) (*workforce.People, error) {
+	return workforce.New(c, workforce.Deps{Clock: db, Wall: clock.System{}})
+}
+
+// LoadWorkforce reads the document of the company's OpenID providers. Without one nobody signs in.
+func LoadWorkforce(cfg config.Config) (workforce.Config, error) {
+	if cfg.Workforce.File == "" {
+		return workforce.Config{}, nil
+	}
+	text, err := os.ReadFile(cfg.Workforce.File)
+	if err != nil {
+		return workforce.Config{}, fault.Wrap(err, "read the workforce document")
+	}
+	return workforce.Parse(text, cfg.Dev())
 }
 
 // NewAccounts builds the use cases of accounts on a database.
@@ -282,7 +315,7 @@ func (a *App) edge(lim limits, deps Deps) error {
 		},
 		Logger: a.Log, Metrics: a.Metrics, Clock: clock.System{}, BodyLimit: int64(h.BodyLimit), ImportBodyLimit: int64(h.ImportBodyLimit),
 		HandlerTimeout: h.HandlerTimeout, ReadTimeout: h.ReadTimeout, Dev: deps.Dev,
-		ClientCertificates: h.TLSClientCA != "",
+		ClientCertificates: h.TLSClientCA != "", StepUp: a.staff.StepUp.Rule(),
 	})
 	if err != nil {
 		return fault.Wrap(err, "build edge")

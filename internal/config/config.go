@@ -16,21 +16,22 @@ import (
 // Each field names its variable (without the prefix HOLDFAST_), its default and what it means; docs and checks are made
 // from these tags.
 type Config struct {
-	Mode        Mode     `env:"MODE" envDefault:"production" help:"production or dev; dev permits http links, the development clock and limits that are multiplied"`
-	Role        Role     `env:"ROLE" envDefault:"both" help:"what this node does: serve (the API), work (jobs) or both"`
-	Workers     int      `env:"WORKERS" envDefault:"20" help:"jobs worked on at the same time, 1 to 1000"`
-	DataDir     string   `env:"DATA_DIR" help:"where holdfast dev keeps its database, keys and dev.json; it chooses a folder when absent"`
-	PGBin       string   `env:"PG_BIN" help:"folder of the PostgreSQL binaries that holdfast dev and the tests start"`
-	LimitFactor float64  `env:"LIMIT_FACTOR" envDefault:"1" help:"multiplies every edge limit; dev only"`
-	HTTP        HTTP     `env:"-"`
-	Database    Database `env:"-"`
-	Keys        Keys     `env:"-"`
-	Limits      Limits   `env:"-"`
-	Policy      Policy   `env:"-"`
-	SMTP        SMTP     `env:"-"`
-	Twilio      Twilio   `env:"-"`
-	Signals     Signals  `env:"-"`
-	Log         Log      `env:"-"`
+	Mode        Mode      `env:"MODE" envDefault:"production" help:"production or dev; dev permits http links, the development clock and limits that are multiplied"`
+	Role        Role      `env:"ROLE" envDefault:"both" help:"what this node does: serve (the API), work (jobs) or both"`
+	Workers     int       `env:"WORKERS" envDefault:"20" help:"jobs worked on at the same time, 1 to 1000"`
+	DataDir     string    `env:"DATA_DIR" help:"where holdfast dev keeps its database, keys and dev.json; it chooses a folder when absent"`
+	PGBin       string    `env:"PG_BIN" help:"folder of the PostgreSQL binaries that holdfast dev and the tests start"`
+	LimitFactor float64   `env:"LIMIT_FACTOR" envDefault:"1" help:"multiplies every edge limit; dev only"`
+	HTTP        HTTP      `env:"-"`
+	Database    Database  `env:"-"`
+	Keys        Keys      `env:"-"`
+	Limits      Limits    `env:"-"`
+	Policy      Policy    `env:"-"`
+	SMTP        SMTP      `env:"-"`
+	Twilio      Twilio    `env:"-"`
+	Signals     Signals   `env:"-"`
+	Log         Log       `env:"-"`
+	Workforce   Workforce `env:"-"`
 }
 
 // HTTP is how the service is reached.
@@ -109,6 +110,11 @@ func (t Twilio) Enabled() bool { return t.AccountSID != "" }
 type Signals struct {
 	Networks Prefixes `env:"SIGNAL_NETWORKS" help:"internal prefixes that webhooks and tokens may be sent to all the same, separated by commas; loopback and link-local in dev only"`
 	CA       string   `env:"SIGNAL_CA" help:"authorities (PEM) that receivers' certificates are checked against, in place of the system's"`
+}
+
+// Workforce is who signs in as a person of the company. Nobody does without a file.
+type Workforce struct {
+	File string `env:"WORKFORCE_FILE" help:"document (YAML) of the OpenID providers whose people may sign in, their roles and the step-up; nobody may without it"`
 }
 
 // Log is how much is written down, and in which form.

@@ -8,15 +8,6 @@ import (
 	"github.com/holdfast/holdfast/internal/secret"
 )
 
-// scheme is one form of credential. The form alone says which scheme judges it, so that none is tried after another: signed
-// client assertions can be added beside API keys without either weakening the other.
-type scheme interface {
-	// claims reports whether the text has this scheme's form, by its first characters.
-	claims(bearer string) bool
-	// authenticate judges it. Every refusal is fault.CodeUnauthenticated.
-	authenticate(ctx context.Context, bearer string) (Principal, error)
-}
-
 // maxBearer bounds what is looked at, in bytes. It has room for a signed assertion.
 const maxBearer = 8 << 10
 
@@ -30,8 +21,8 @@ func (s *Clients) Authenticate(ctx context.Context, bearer string) (Principal, e
 		return Principal{}, fault.Of(fault.CodeUnauthenticated)
 	}
 	for _, sc := range s.schemes {
-		if sc.claims(bearer) {
-			return sc.authenticate(ctx, bearer)
+		if sc.Claims(bearer) {
+			return sc.Authenticate(ctx, bearer)
 		}
 	}
 	return Principal{}, fault.Of(fault.CodeUnauthenticated)
@@ -40,12 +31,13 @@ func (s *Clients) Authenticate(ctx context.Context, bearer string) (Principal, e
 // apiKeys is the scheme of prefixed, checksummed credentials.
 type apiKeys struct{ *Clients }
 
-func (a apiKeys) claims(bearer string) bool {
+// Claims implements Scheme.
+func (a apiKeys) Claims(bearer string) bool {
 	return strings.HasPrefix(bearer, secret.PrefixCredential+"_")
 }
 
-// authenticate looks nothing up for a text that NewCredential cannot have made.
-func (a apiKeys) authenticate(ctx context.Context, bearer string) (Principal, error) {
+// Authenticate implements Scheme. It looks nothing up for a text that NewCredential cannot have made.
+func (a apiKeys) Authenticate(ctx context.Context, bearer string) (Principal, error) {
 	publicID, hash, err := secret.ParseCredential(bearer)
 	if err != nil {
 		return Principal{}, fault.Of(fault.CodeUnauthenticated)

@@ -34,6 +34,7 @@ type Config struct {
 	Rand        io.Reader   // crypto/rand outside tests
 	Clock       clock.Clock // for the age of cache entries alone: whether a credential is good is the database's to say
 	Environment string      // stands in the credentials so that people and scanners see where they belong, such as "live", which it is when empty
+	Schemes     []Scheme    // further forms of credentials, such as people's tokens
 }
 
 // Clients is the use cases of clients and their credentials. It is safe for concurrent use.
@@ -41,7 +42,7 @@ type Clients struct {
 	Config
 	cache   *cache
 	touched *touched
-	schemes []scheme
+	schemes []Scheme
 }
 
 // NewClients makes the use cases. It fails when something it needs is missing.
@@ -56,7 +57,7 @@ func NewClients(cfg Config) (*Clients, error) {
 		return nil, fmt.Errorf("credential: the environment must be 1 to 16 characters of a to z and 0 to 9: %w", err)
 	}
 	s := &Clients{Config: cfg, cache: newCache(), touched: newTouched()}
-	s.schemes = []scheme{apiKeys{s}}
+	s.schemes = append([]Scheme{apiKeys{s}}, cfg.Schemes...)
 	return s, nil
 }
 

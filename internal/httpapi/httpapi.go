@@ -77,6 +77,8 @@ type Dev struct {
 	Inbox http.Handler
 	// Advance moves the service's clock forward and gives its new time.
 	Advance func(ctx context.Context, by time.Duration) (time.Time, error)
+	// Token signs an access token of the development issuer, and gives the person's name in the trail and its expiry.
+	Token func(ctx context.Context, p DevPerson) (token, person string, expires time.Time, err error)
 }
 
 // Server is the edge as an http.Handler. It is safe for concurrent use.
@@ -133,7 +135,7 @@ func (c Config) validate() error {
 		"Logger": c.Logger == nil, "Metrics": c.Metrics == nil, "Clock": c.Clock == nil,
 		"BodyLimit": c.BodyLimit <= 0, "ImportBodyLimit": c.ImportBodyLimit <= 0,
 		"HandlerTimeout": c.HandlerTimeout <= 0, "ReadTimeout": c.ReadTimeout <= 0,
-		"Dev": c.Dev != nil && (c.Dev.Inbox == nil || c.Dev.Advance == nil),
+		"Dev": c.Dev != nil && (c.Dev.Inbox == nil || c.Dev.Advance == nil || c.Dev.Token == nil),
 	} {
 		if missing {
 			return fmt.Errorf("httpapi: %s is missing", name)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast/holdfast/internal/credential"
 	"github.com/holdfast/holdfast/internal/httpapi"
 )
 
@@ -129,6 +130,7 @@ func (endless) Read(p []byte) (int, error) {
 func TestDevRoutes_ExistInDevelopmentOnly(t *testing.T) {
 	t.Parallel()
 	var advanced time.Duration
+	var signedIn httpapi.DevPerson
 	b := setup(t, func(c *httpapi.Config) {
 		c.Dev = &httpapi.Dev{
 			Inbox: http.HandlerFunc(word("text/html", "inbox")),
@@ -136,8 +138,18 @@ func TestDevRoutes_ExistInDevelopmentOnly(t *testing.T) {
 				advanced = by
 				return t0(), nil
 			},
+			Token: func(_ context.Context, p httpapi.DevPerson) (string, string, time.Time, error) {
+				signedIn = p
+				return "a.b.c", "stf_1", t0(), nil
+			},
 		}
 	})
+	a := b.send(t, sent{method: "POST", path: "/dev/tokens", body: `{"role":"agent","subject":"sam","signed_in_ago":"1h"}`, noKey: true})
+	require.Equal(t, map[string]any{"token": "a.b.c", "token_type": "Bearer", "person": "stf_1", "expires_at": "2026-03-01T09:00:00Z"}, a.json)
+	require.Equal(t, httpapi.DevPerson{Subject: "sam", Roles: []credential.Role{credential.Agent}, SignedIn: time.Hour}, signedIn)
+	for _, body := range []string{`{}`, `{"role":"root","subject":"x"}`, `{"role":"agent"}`, `{"subject":"x"}`} {
+		require.Equal(t, http.StatusUnprocessableEntity, b.send(t, sent{method: "POST", path: "/dev/tokens", body: body}).status, body)
+	}
 	require.Equal(t, "inbox", b.send(t, sent{method: "GET", path: "/dev/inbox?to=robin@example.com"}).body)
 	for body, want := range map[string]time.Duration{
 		`{"advance":"72h"}`: 72 * time.Hour, `{"advance":90}`: 90 * time.Second, `{"advance":"1h30m"}`: 90 * time.Minute,

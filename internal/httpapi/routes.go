@@ -193,5 +193,6 @@ func devRoutes() []route {
 	return []route{
 		{method: http.MethodGet, path: "/dev/inbox", caller: open(), class: ClassPage, page: true, dev: true, handle: (*handler).inbox},
 		{method: http.MethodPost, path: "/dev/clock", caller: open(), class: ClassPage, key: keyOptional, body: bodyJSON, dev: true, handle: (*handler).advanceClock},
+		{method: http.MethodPost, path: "/dev/tokens", caller: open(), class: ClassPage, key: keyOptional, body: bodyJSON, dev: true, handle: (*handler).devToken},
 	}
 }

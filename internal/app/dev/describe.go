@@ -118,6 +118,13 @@ func nextSteps(d Description, path string) string {
 	p("    -H 'Content-Type: application/json' -H 'Idempotency-Key: \"try-2\"' -d '{\"method\":\"email\"}'")
 	p("  curl -s '%s/dev/inbox?to=%s' -H 'Accept: application/json'", d.BaseURL, a.Channels[0].Address)
 	p("")
+	p("People of the company sign in at a development issuer. A token for an agent, and one for an approver with a fresh sign-in:")
+	p("")
+	p("  curl -s %s/dev/tokens -H 'Content-Type: application/json' -d '{\"role\":\"agent\",\"subject\":\"sam\"}'", d.BaseURL)
+	p("  curl -s %s/dev/tokens -H 'Content-Type: application/json' -d '{\"role\":\"approver\",\"subject\":\"ruth\"}'", d.BaseURL)
+	p("")
+	p("Roles are agent, approver, auditor, operator and security; \"signed_in_ago\":\"1h\" makes a sign-in stale, \"tenants\" chooses whom they serve.")
+	p("")
 	p("`make demo` walks whole recoveries and tells what happens. Ctrl-C stops everything; the data stays in %s.", filepath.Dir(path))
 	return b.String()
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/holdfast/holdfast/api"
 	"github.com/holdfast/holdfast/internal/app"
 	"github.com/holdfast/holdfast/internal/config"
+	"github.com/holdfast/holdfast/internal/credential"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/httpapi"
 	"github.com/holdfast/holdfast/internal/notify/inbox"
@@ -25,6 +26,7 @@ import (
 	"github.com/holdfast/holdfast/internal/postgres/pgembed"
 	"github.com/holdfast/holdfast/internal/secret"
 	"github.com/holdfast/holdfast/internal/web"
+	"github.com/holdfast/holdfast/internal/workforce/devissuer"
 )
 
 // Options are what a caller may choose beyond the configuration.
@@ -48,6 +50,7 @@ type instance struct {
 	owner   *postgres.DB // as the schema's owner: moves the clock and keeps the inbox
 	inbox   *inbox.Inbox
 	app     *app.App
+	issuer  *devissuer.Issuer // signs developers in; nil where the configuration names real ones
 
 	description Description
 }
@@ -220,11 +223,38 @@ func (d *instance) build(ctx context.Context, keys *secret.Keyring) error {
 	if err != nil {
 		return fault.Wrap(err, "build pages")
 	}
-	d.app, err = app.Build(ctx, cfg, app.Deps{
+	deps := app.Deps{
 		Log: d.Log, Keys: keys, Sender: d.inbox,
-		Dev: &httpapi.Dev{Inbox: d.inboxPage(pages), Advance: d.advance},
-	})
+		Dev: &httpapi.Dev{Inbox: d.inboxPage(pages), Advance: d.advance, Token: d.token},
+	}
+	if cfg.Workforce.File == "" {
+		if d.issuer, err = devissuer.Start(ctx, "127.0.0.1:0"); err != nil {
+			return err
+		}
+		staff := d.issuer.Config()
+		deps.Workforce = &staff
+	}
+	d.app, err = app.Build(ctx, cfg, deps)
 	return err
+}
+
+// token signs somebody in at the development issuer, for the demo tenant unless they name others.
+func (d *instance) token(ctx context.Context, p httpapi.DevPerson) (token, person string, expires time.Time, err error) {
+	if d.issuer == nil {
+		return "", "", time.Time{}, fault.Of(fault.CodeNotFound).Detail("The configuration names OpenID providers of its own.")
+	}
+	now, err := d.owner.Now(ctx)
+	if err != nil {
+		return "", "", time.Time{}, err
+	}
+	in := devissuer.Person{
+		Subject: p.Subject, Email: p.Email, Roles: p.Roles, Tenants: p.Tenants, SignedIn: p.SignedIn, ACR: p.ACR, AMR: p.AMR,
+	}
+	if len(in.Tenants) == 0 {
+		in.Tenants = []string{demoTenant}
+	}
+	token, expires, err = d.issuer.Mint(now, in)
+	return token, credential.PersonID(in.Address()), expires, err
 }
 
 func (d *instance) inboxPage(pages *web.Pages) http.Handler {
@@ -273,6 +303,9 @@ func (d *instance) say(line string) {
 func (d *instance) close(ctx context.Context) error {
 	if d.app != nil {
 		d.app.Close()
+	}
+	if d.issuer != nil {
+		_ = d.issuer.Close() // it was only asked
 	}
 	if d.owner != nil {
 		d.owner.Close()
