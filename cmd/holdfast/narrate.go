@@ -41,7 +41,10 @@ func (n *narrator) tell() error {
 		{"1. Ada forgot her password, on a device that the shop knows", n.ada},
 		{"2. Ben lost his phone; his account has a second factor, so there is a hold", n.ben},
 		{"3. Somebody who holds Ada's mailbox tries; Ada presses the button", n.thief},
-		{"4. Nobody by that name: the answers look the same", n.nobody},
+		{"4. A thief who reads Dora's mail objects to her own recovery", n.dora},
+		{"5. A thief claims Eve's account; she ends it in the app", n.eve},
+		{"6. A thief changed Hana's address and got in; she takes the account back", n.hana},
+		{"7. Nobody by that name: the answers look the same", n.nobody},
 	} {
 		n.printf("\n\033[1m%s\033[0m\n\n", story.title)
 		if err := story.walk(); err != nil {
