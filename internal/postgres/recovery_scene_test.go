@@ -69,7 +69,7 @@ func (s *scene) connect(conns int32) *postgres.DB {
 	cfg, err := pgxpool.ParseConfig(s.url)
 	require.NoError(s.t, err)
 	cfg.MaxConns = conns
-	cfg.ConnConfig.RuntimeParams["role"] = "holdfast_service"
+	cfg.ConnConfig.RuntimeParams["role"], cfg.ConnConfig.RuntimeParams["application_name"] = "holdfast_service", "service"
 	cfg.ConnConfig.Tracer = s.wire
 	dial := cfg.ConnConfig.DialFunc
 	cfg.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
