@@ -22,6 +22,7 @@ func TestEveryCommand_HasHelp(t *testing.T) {
 	for _, args := range []string{
 		"", "serve", "dev", "demo", "migrate", "tenant", "tenant create", "tenant list", "client", "client create", "client list", "client rotate",
 		"client revoke", "account", "account import", "policy", "policy check", "policy show", "audit", "audit list",
+		"alert", "alert list", "alert show", "alert ack", "control", "control list", "control set", "control lift",
 		"keyring", "keyring generate", "keyring rotate", "keyring rewrap", "limits", "config", "version",
 	} {
 		out, err := command(t, nil, "", append(strings.Fields(args), "--help")...)

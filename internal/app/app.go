@@ -53,6 +53,7 @@ type App struct {
 	Accounts   *account.Service
 	Clients    *credential.Clients
 	Endpoints  *signal.Endpoints
+	Abuse      *Abuse
 	Metrics    *telemetry.Metrics
 	Readiness  *telemetry.Readiness
 	Handler    http.Handler // the public port
@@ -122,6 +123,9 @@ func (a *App) assemble(ctx context.Context, deps Deps) error {
 			return err
 		}
 	}
+	if err := a.guard(ctx); err != nil {
+		return err
+	}
 	if err := a.cores(lim); err != nil {
 		return err
 	}
@@ -188,7 +192,7 @@ func (a *App) cores(lim limits) error {
 		return fault.Wrap(err, "build signer")
 	}
 	a.Recoveries = recovery.NewService(recovery.Config{
-		Store: postgres.NewRecoveries(a.DB), Limits: lim, Identifiers: identifiers{}, SavedCodes: savedCodes{hasher}, TOTP: timePasswords{},
+		Store: postgres.NewRecoveries(a.DB), Limits: lim, Controls: raised{a.Abuse.Board}, Identifiers: identifiers{}, SavedCodes: savedCodes{hasher}, TOTP: timePasswords{},
 		Policies: onePolicy{a.Policy}, Vault: vault{a.Keys}, Keys: a.Keys, Signer: signer, Rand: rand.Reader,
 		Issuer: a.Config.HTTP.PublicURL, Offered: offered(), CodeFor: a.Config.Policy.CodeTTL,
 	})
@@ -308,6 +312,7 @@ func (a *App) edge(lim limits, deps Deps) error {
 	h := a.Config.HTTP
 	server, err := httpapi.New(httpapi.Config{
 		Texts: heard, Replies: a.Config.Twilio.Replies,
+		Alerts: a.Abuse.Desk, Controls: a.Abuse.Controls,
 		PublicURL: h.PublicURL, Contract: api.OpenAPI(), Recoveries: a.Recoveries, Accounts: a.Accounts, Clients: a.Clients, Limits: lim,
 		Pages: pages, JWKS: a.Keys.JWKS, Keyring: a.Keys, Webhooks: a.Endpoints,
 		Source: func(r *http.Request) (netip.Addr, error) {

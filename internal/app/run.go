@@ -162,6 +162,7 @@ func (a *App) loops() []job.Loop {
 	loops := []job.Loop{
 		{Name: "credentials", Every: flushEvery, Log: a.Log, Work: func(ctx context.Context) (bool, error) { return false, a.Clients.Flush(ctx) }},
 	}
+	loops = append(loops, a.watchLoops()...)
 	if !a.Config.Works() {
 		return loops
 	}

@@ -116,6 +116,16 @@ const (
 	SignalUnacknowledged Action = "signal.unacknowledged" // a session-revoked token that nobody has acknowledged in time (R-117)
 )
 
+// The actions of alerts and controls. Their events belong to the tenant, or to "_fleet" for what concerns all.
+const (
+	AlertRaised       Action = "alert.raised"
+	AlertEscalated    Action = "alert.escalated"
+	AlertAcknowledged Action = "alert.acknowledged"
+	AlertResolved     Action = "alert.resolved"
+	ControlSet        Action = "control.set"
+	ControlLifted     Action = "control.lifted"
+)
+
 // Event is one entry. Details holds identifiers, enumerations and numbers only.
 type Event struct {
 	ID            string         `json:"id"`

@@ -40,6 +40,7 @@ const (
 	CodeTimeout             Code = "timeout"
 	CodeStepUp              Code = "insufficient_user_authentication"
 	CodeInteractiveUse      Code = "interactive_use"
+	CodeRecoveriesPaused    Code = "recoveries_paused"
 )
 
 // Definition is what a code means to a caller.
@@ -82,6 +83,7 @@ var registry = map[Code]Definition{
 	CodeMethodUnavailable:   {Refused, "Method unavailable", "This method is not offered."},
 	CodeStepUp:              {Unauthenticated, "Insufficient user authentication", "This needs a recent and strong sign-in. Sign in again and repeat the request."},
 	CodeInteractiveUse:      {Forbidden, "Interactive use", "This credential belongs to a machine and must not be used from a browser."},
+	CodeRecoveriesPaused:    {Unavailable, "Recoveries paused", "New recoveries are paused for now. Please try again later."},
 	CodeTimeout:             {Unavailable, "Timed out", "The request took too long. Its outcome is safe to ask for again with the same Idempotency-Key."},
 }
 

@@ -34,7 +34,8 @@ type call struct {
 	who       *credential.Principal // nil where anyone may call
 	claimant  secret.String
 	params    map[string]string
-	rawKey    secret.String // the Idempotency-Key as sent
+	query     map[string]string // what the contract names and the request gave
+	rawKey    secret.String     // the Idempotency-Key as sent
 	body      []byte
 	key       idempotency.Key // zero where none was sent and none is needed
 }
@@ -202,10 +203,13 @@ func (h *handler) claim(c echo.Context, rt route, _ *operation, in *call) error 
 }
 
 // address reads the path's parameters. A malformed id of ours names nothing; the account's name is the caller's own word, and
-// they are told what is wrong with it. No call of the API takes a query.
+// they are told what is wrong with it. Only reads of lists take a query, and of it what the contract names.
 func (h *handler) address(c echo.Context, rt route, op *operation, in *call) error {
-	if strings.HasPrefix(rt.path, "/v1/") && c.Request().URL.RawQuery != "" {
-		return fault.Of(fault.CodeInvalidRequest).At("query", "is not supported")
+	if strings.HasPrefix(rt.path, "/v1/") {
+		var err error
+		if in.query, err = op.readQuery(c.Request().URL.RawQuery); err != nil {
+			return err
+		}
 	}
 	in.params = map[string]string{}
 	for _, name := range c.ParamNames() {

@@ -3,7 +3,9 @@ package httpapi
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -22,6 +24,7 @@ type contract struct {
 // operation is what the contract says about one route. The nil operation has no opinion.
 type operation struct {
 	params map[string]*openapi3.Schema
+	query  map[string]*openapi3.Schema
 	body   *openapi3.Schema // nil when there is none, or it is no JSON
 }
 
@@ -47,10 +50,13 @@ func (c *contract) operation(method, path string) *operation {
 	if found == nil {
 		return nil
 	}
-	op := &operation{params: map[string]*openapi3.Schema{}}
+	op := &operation{params: map[string]*openapi3.Schema{}, query: map[string]*openapi3.Schema{}}
 	for _, p := range slices.Concat(item.Parameters, found.Parameters) {
-		if p.Value.In == openapi3.ParameterInPath {
+		switch p.Value.In {
+		case openapi3.ParameterInPath:
 			op.params[p.Value.Name] = p.Value.Schema.Value
+		case openapi3.ParameterInQuery:
+			op.query[p.Value.Name] = p.Value.Schema.Value
 		}
 	}
 	if found.RequestBody != nil {
@@ -68,6 +74,49 @@ func (o *operation) validParam(name, value string) bool {
 	}
 	schema, ok := o.params[name]
 	return ok && schema.VisitJSON(value, openapi3.FailFast()) == nil
+}
+
+// readQuery reads a query as strictly as a body: parameters that the contract names, each once and of its form. Only reads of
+// lists have any; they filter, and hold nothing personal.
+func (o *operation) readQuery(raw string) (map[string]string, error) {
+	out := map[string]string{}
+	if raw == "" {
+		return out, nil
+	}
+	if o == nil || len(o.query) == 0 {
+		return nil, fault.Of(fault.CodeInvalidRequest).At("query", "is not supported")
+	}
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return nil, fault.Of(fault.CodeInvalidRequest).At("query", "cannot be read")
+	}
+	for name, given := range values {
+		schema, known := o.query[name]
+		switch {
+		case !known && safeName(name):
+			return nil, fault.Of(fault.CodeInvalidRequest).At("query "+name, "is not a parameter of this request")
+		case !known:
+			return nil, fault.Of(fault.CodeInvalidRequest).At("query", "has a parameter that this request does not have")
+		case len(given) != 1:
+			return nil, fault.Of(fault.CodeInvalidRequest).At("query "+name, "is there more than once")
+		case !fits(schema, given[0]):
+			return nil, fault.Of(fault.CodeInvalidRequest).At("query "+name, "does not have the right form")
+		}
+		out[name] = given[0]
+	}
+	return out, nil
+}
+
+// fits reports whether a parameter's text is what its schema says.
+func fits(schema *openapi3.Schema, text string) bool {
+	if schema.Type.Is(openapi3.TypeInteger) {
+		n, err := strconv.ParseInt(text, 10, 32)
+		return err == nil && strconv.FormatInt(n, 10) == text && schema.VisitJSON(float64(n), openapi3.FailFast()) == nil
+	}
+	if schema.Type.Is(openapi3.TypeBoolean) {
+		return text == "true" || text == "false"
+	}
+	return schema.VisitJSON(text, openapi3.FailFast()) == nil
 }
 
 // checkBody checks a parsed body. The fault names the fields and never their values.

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/abuse"
 	"github.com/holdfast/holdfast/internal/account"
 	"github.com/holdfast/holdfast/internal/credential"
 	"github.com/holdfast/holdfast/internal/fault"
@@ -49,6 +50,21 @@ type Texts interface {
 	Status(ctx context.Context, signatures []string, form []byte) error
 	// Message takes an answer of a person in; each counts once.
 	Message(ctx context.Context, signatures []string, form []byte) error
+}
+
+// Alerts are where a tenant sees and acknowledges what detectors found. What belongs to another tenant is fault.CodeNotFound.
+type Alerts interface {
+	List(ctx context.Context, f abuse.Filter) (alerts []abuse.Alert, next string, err error)
+	Get(ctx context.Context, tenant, id string) (abuse.Alert, error)
+	Acknowledge(ctx context.Context, cmd abuse.AcknowledgeCommand) (abuse.Alert, error)
+}
+
+// Controls are how a tenant raises the bar for itself. There is no call that lowers it.
+type Controls interface {
+	List(ctx context.Context, tenant string, all bool) (now time.Time, controls []abuse.Control, err error)
+	Set(ctx context.Context, cmd abuse.SetCommand) (abuse.Control, error)
+	// Lift ends a control before its time; what an operator set is fault.CodeForbidden.
+	Lift(ctx context.Context, cmd abuse.LiftCommand) (abuse.Control, error)
 }
 
 // Authenticator tells who presents a credential.

@@ -173,6 +173,13 @@ func routes() []route {
 		{method: get, path: whk + "/deliveries/before/{delivery_id}", caller: staff(credential.SignalsRead), class: ClassAccount, handle: (*handler).listDeliveries},
 		{method: post, path: whk + "/deliveries/{delivery_id}/redeliver", caller: staff(credential.SignalsWrite), class: ClassAccount, key: keyRequired, body: bodyMaybe, handle: (*handler).redeliverOne},
 
+		{method: get, path: "/v1/alerts", caller: staff(credential.AlertsRead), class: ClassRead, handle: (*handler).listAlerts},
+		{method: get, path: "/v1/alerts/{alert_id}", caller: staff(credential.AlertsRead), class: ClassRead, handle: (*handler).getAlert},
+		{method: post, path: "/v1/alerts/{alert_id}/acknowledge", caller: staff(credential.AlertsWrite), class: ClassRead, key: keyRequired, body: bodyJSON, handle: (*handler).acknowledgeAlert},
+		{method: get, path: "/v1/controls", caller: staff(credential.ControlsRead), class: ClassRead, handle: (*handler).listControls},
+		{method: post, path: "/v1/controls", caller: staff(credential.ControlsWrite).freshly(), class: ClassRead, key: keyRequired, body: bodyJSON, handle: (*handler).setControl},
+		{method: post, path: "/v1/controls/{control_id}/lift", caller: staff(credential.ControlsWrite).freshly(), class: ClassRead, key: keyRequired, body: bodyJSON, handle: (*handler).liftControl},
+
 		{method: post, path: "/v1/objections", caller: open(), class: ClassObjection, key: keyOptional, body: bodyJSON, handle: (*handler).objectByLink},
 		{method: get, path: "/objection", caller: open(), class: ClassPage, page: true, handle: (*handler).objectionPage},
 		{method: get, path: "/objection.js", caller: open(), class: ClassPage, page: true, handle: (*handler).objectionScript},

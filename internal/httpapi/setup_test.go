@@ -325,6 +325,7 @@ func setup(t *testing.T, change ...func(*httpapi.Config)) *bundle {
 	b := &bundle{core: &core{}, limits: &limits{}, log: &syncBuffer{}}
 	cfg := httpapi.Config{
 		PublicURL: "https://recovery.example.com", Contract: api.OpenAPI(), Recoveries: b.core, Accounts: accounts{b.core}, Webhooks: webhooks{b.core},
+		Alerts: alerts{b.core}, Controls: controls{b.core},
 		Clients: clients{}, Limits: b.limits, Texts: texts{b.core}, Replies: true, Pages: pages{}, Keyring: keyring,
 		JWKS:   func() []byte { return []byte(`{"keys":[]}`) },
 		Source: func(*http.Request) (netip.Addr, error) { return netip.MustParseAddr("192.0.2.1"), nil },
@@ -425,6 +426,12 @@ func good() map[string]sent {
 		"removeFactor":       {method: "DELETE", path: acc + "/factors/" + factorID},
 		"issueRecoveryCodes": {method: "POST", path: acc + "/recovery-codes"},
 		"objectFromApp":      {method: "POST", path: acc + "/objections", body: `{"evidence":{"method":"totp","code":"492039"}}`},
+		"listAlerts":         {method: "GET", path: "/v1/alerts?state=open&limit=10&cursor=" + alertID},
+		"getAlert":           {method: "GET", path: "/v1/alerts/" + alertID},
+		"acknowledgeAlert":   {method: "POST", path: "/v1/alerts/" + alertID + "/acknowledge", body: `{"reason":"our own load test"}`},
+		"listControls":       {method: "GET", path: "/v1/controls?ended=true"},
+		"setControl":         {method: "POST", path: "/v1/controls", body: `{"kind":"min_tier","value":"high","reason":"spray","expires_at":"2026-03-01T12:00:00Z"}`},
+		"liftControl":        {method: "POST", path: "/v1/controls/" + controlID + "/lift", body: `{"reason":"it is over"}`},
 		"objectByLink":       {method: "POST", path: "/v1/objections", body: `{"token":"hfo_k1_abc"}`, noKey: true, bearer: "-"},
 		"twilioStatus":       {method: "POST", path: "/v1/providers/twilio/status", body: "MessageSid=SM1", noKey: true, bearer: "-", header: signedForm()},
 		"twilioMessage":      {method: "POST", path: "/v1/providers/twilio/messages", body: "Body=NO", noKey: true, bearer: "-", header: signedForm()},

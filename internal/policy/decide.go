@@ -15,6 +15,7 @@ type Decision struct {
 	Plan          Plan     `json:"plan"`
 	PolicyVersion string   `json:"policy_version"`
 	DocumentHash  string   `json:"document_hash"`
+	Raised        Raised   `json:"raised,omitzero"` // what operators demanded when it was made
 }
 
 // Reason is one thing that spoke for the tier, or that shaped the plan. Text is constant per rule: it holds no personal data.
@@ -63,6 +64,7 @@ func (p *Policy) Decide(f Facts) Decision {
 	a.weigh()
 	a.insist()
 	a.applyRules()
+	a.applyRaised()
 
 	plan := a.plan()
 	if !plan.DeferToIDP && len(f.Evidence) > 0 {
@@ -70,7 +72,7 @@ func (p *Policy) Decide(f Facts) Decision {
 	}
 	return Decision{
 		Tier: a.tier, Score: a.score, Reasons: a.reasons, Plan: plan,
-		PolicyVersion: p.Version(), DocumentHash: p.Hash(),
+		PolicyVersion: p.Version(), DocumentHash: p.Hash(), Raised: f.Raised,
 	}
 }
 
@@ -158,7 +160,7 @@ func (a *assessment) applyRules() {
 
 // plan builds what the document demands of this account at the tier reached so far.
 func (a *assessment) plan() Plan {
-	plan := a.policy.plan(a.population, a.aal, a.facts.IAL, a.tier)
+	plan := a.restricted(a.policy.plan(a.population, a.aal, a.facts.IAL, a.tier))
 	if plan.DeferToIDP {
 		a.note(Reason{Rule: ruleDefer, Text: "Accounts of this population sign in through their organisation; no grant is given."})
 	}

@@ -26,6 +26,7 @@ type Facts struct {
 	Factors    []Factor           `json:"factors,omitempty"`  // all on file, channels included, disabled ones included
 	Signals    map[Signal]Reading `json:"signals,omitempty"`  // what was measured; an absent key reads as unknown
 	Evidence   []factor.Evidence  `json:"evidence,omitempty"` // what was accepted in this recovery so far
+	Raised     Raised             `json:"raised,omitzero"`    // what operators demand beyond the document
 }
 
 // Factor is one enrolled means of proof as the policy sees it. Saved codes are one entry of method recovery_code.

@@ -10,3 +10,13 @@ import (
 func (db *DB) InTx(ctx context.Context, fn func(dbsqlc.DBTX) error) error {
 	return db.inTx(ctx, func(p *pipeline) error { return fn(p) })
 }
+
+// The statements of detectors, for tests that look at their plans.
+const (
+	FoldJournal = foldJournal
+	FirstEvent  = firstEvent
+	AbuseSums   = abuseSums
+)
+
+// IDAt is the smallest event id of a time.
+var IDAt = idAt

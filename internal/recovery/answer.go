@@ -24,7 +24,7 @@ type verdict struct {
 func (s *Service) Answer(ctx context.Context, cmd AnswerCommand) (View, error) {
 	claimant := secret.HashToken(secret.PurposeClaimant, cmd.Claimant)
 	gathered, err := s.gather(ctx, cmd.Tenant, cmd.ID, cmd.Challenge, cmd.Code, func(l SavedLookup) bool {
-		return l.Method == factor.RecoveryCode && secret.Equal(claimant[:], l.ClaimantHash)
+		return l.Method == factor.RecoveryCode && !s.stopped(cmd.Tenant, l.Method) && secret.Equal(claimant[:], l.ClaimantHash)
 	})
 	if err != nil {
 		return View{}, fault.Wrap(err, "answer")
@@ -100,6 +100,9 @@ func (s *Service) answer(cmd AnswerCommand, in Loaded, g gathered) (Change, View
 	if !ok {
 		return Change{}, View{}, fault.Of(fault.CodeNotFound)
 	}
+	if s.stopped(cmd.Tenant, ch.Method) { // nothing is judged, so nothing is counted and nothing learned
+		return Change{}, View{}, fault.Of(fault.CodeMethodUnavailable)
+	}
 	kind := failureKind(ch.Method)
 	counter := in.Counters[kind]
 	if may, wait := counter.mayFail(in.Now); !may {
@@ -150,7 +153,7 @@ func resting(r Recovery, ch Challenge, wait time.Duration) error {
 func (s *Service) accepted(v verdict, ch Challenge, in Loaded, change *Change) Event {
 	r := in.Recovery
 	evidence := append(append([]factor.Evidence(nil), r.Evidence...), *v.evidence)
-	f := facts(in.Now, r.Reason, in.Account, in.History, in.Signals, evidence)
+	f := s.raised(r.Tenant, facts(in.Now, r.Reason, in.Account, in.History, in.Signals, evidence))
 	decision := s.Policies.Current(r.Tenant).Decide(f)
 	change.TOTP, change.SavedUse = v.totp, v.saved
 	change.Assessment = &Assessment{Facts: f, Decision: decision}

@@ -200,10 +200,15 @@ func TestChallenge_LivesTenMinutes(t *testing.T) {
 	require.False(t, ch.alive(start().Add(10*time.Minute)))
 }
 
+// nothingRaised is Controls without any.
+type nothingRaised struct{}
+
+func (nothingRaised) Current(string) Raised { return Raised{} }
+
 // R-074, I8: before the first proof the view is the same whatever the account is, and whether it is.
 func TestView_BeforeAProofDependsOnNothingOfTheAccount(t *testing.T) {
 	t.Parallel()
-	s := NewService(Config{Offered: []factor.Method{factor.Email, factor.SMS, factor.TOTP, factor.RecoveryCode}})
+	s := NewService(Config{Controls: nothingRaised{}, Offered: []factor.Method{factor.Email, factor.SMS, factor.TOTP, factor.RecoveryCode}})
 	accounts := []*Account{
 		nil,
 		{},

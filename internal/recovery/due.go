@@ -31,7 +31,7 @@ func (s *Service) due(in Loaded) []Step {
 func (s *Service) dueEvent(r Recovery, in Loaded) Event {
 	ev := Event{Kind: Due, Reason: "time"}
 	if (r.State == CoolingOff || r.State == Ready) && in.Account != nil {
-		d := s.Policies.Current(r.Tenant).Decide(facts(in.Now, r.Reason, in.Account, in.History, in.Signals, r.Evidence))
+		d := s.Policies.Current(r.Tenant).Decide(s.raised(r.Tenant, facts(in.Now, r.Reason, in.Account, in.History, in.Signals, r.Evidence)))
 		ev.Decision = &d
 	}
 	return ev
@@ -60,7 +60,9 @@ func (s *Service) timed(steps []Step, in Loaded) Change {
 		change.Notices = append(change.Notices, s.notices(step, in.Account, in.Now)...)
 		if step.Decision != nil { // each decision keeps its facts, so that it can be replayed
 			r := step.Next
-			change.Assessment = &Assessment{Facts: facts(in.Now, r.Reason, in.Account, in.History, in.Signals, r.Evidence), Decision: *step.Decision}
+			f := facts(in.Now, r.Reason, in.Account, in.History, in.Signals, r.Evidence)
+			f.Raised = step.Decision.Raised
+			change.Assessment = &Assessment{Facts: f, Decision: *step.Decision}
 		}
 	}
 	return change

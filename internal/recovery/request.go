@@ -27,7 +27,7 @@ func authorise(in Loaded, ref Ref) error {
 // CodeResendTooSoon, CodeNotAllowedInState; after a first proof also CodeThrottled for a destination that had its day's
 // messages, which before it are silently not sent.
 func (s *Service) Challenge(ctx context.Context, cmd ChallengeCommand) (ChallengeView, error) {
-	if !slices.Contains(s.Offered, cmd.Method) {
+	if !slices.Contains(s.offered(cmd.Tenant), cmd.Method) {
 		return ChallengeView{}, fault.Of(fault.CodeMethodUnavailable)
 	}
 	var out sealed[ChallengeView]

@@ -16,6 +16,7 @@ import (
 type Config struct {
 	Store       Store
 	Limits      Limits
+	Controls    Controls
 	Identifiers Identifiers
 	SavedCodes  SavedCodes
 	TOTP        TOTP

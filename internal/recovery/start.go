@@ -17,6 +17,9 @@ import (
 // Faults: CodeInvalidRequest for an identifier that cannot be one, CodeThrottled, CodeUnavailable, and those of the
 // Idempotency-Key.
 func (s *Service) Start(ctx context.Context, cmd StartCommand) (Started, error) {
+	if err := s.mayStart(cmd.Tenant); err != nil {
+		return Started{}, err
+	}
 	exact, coarse, err := s.Identifiers.Canonical(cmd.Type, cmd.Value)
 	if err != nil {
 		return Started{}, err
@@ -85,7 +88,7 @@ func (s *Service) open(cmd StartCommand, decoy string, busy Velocity, in StartFa
 	}
 	addr := endUser(cmd.Caller, cmd.User)
 	signals := startSignals(cmd, busy)
-	f := facts(in.Now, cmd.Reason, in.Account, in.History, signals, nil)
+	f := s.raised(cmd.Tenant, facts(in.Now, cmd.Reason, in.Account, in.History, signals, nil))
 	decision := s.Policies.Current(cmd.Tenant).Decide(f)
 	r := Recovery{
 		ID: s.newID("rcv", in.Now), Tenant: cmd.Tenant, Reference: reference, Subject: decoy, Client: cmd.Client,

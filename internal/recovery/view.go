@@ -13,15 +13,15 @@ import (
 func (s *Service) view(r Recovery, a *Account, now time.Time) View {
 	v := View{
 		ID: r.ID, Reference: r.Reference, State: r.State, ExpiresAt: r.ExpiresAt,
-		Methods: s.Offered, Satisfied: []Satisfied{}, Remaining: []AnyOf{},
+		Methods: s.offered(r.Tenant), Satisfied: []Satisfied{}, Remaining: []AnyOf{},
 	}
 	if !r.Proven() || a == nil {
 		if r.State == Initiated || r.State == Verifying {
-			v.Remaining = []AnyOf{{AnyOf: s.Offered}}
+			v.Remaining = []AnyOf{{AnyOf: v.Methods}}
 		}
 		return v
 	}
-	v.Methods = a.methods(r.Plan, s.Offered)
+	v.Methods = a.methods(r.Plan, s.offered(r.Tenant))
 	for _, e := range r.Evidence {
 		v.Satisfied = append(v.Satisfied, Satisfied{Method: e.Method, At: e.At})
 	}

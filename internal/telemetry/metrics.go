@@ -61,6 +61,7 @@ type Metrics struct {
 	signals    *prometheus.CounterVec
 	backlog    *prometheus.GaugeVec
 	oldest     prometheus.Gauge
+	watch      watchMetrics
 }
 
 // NewMetrics makes and registers the metrics.
@@ -98,6 +99,8 @@ func NewMetrics(build Build) *Metrics {
 		ConstLabels: prometheus.Labels{"version": build.Version, "revision": build.Revision, "go_version": build.GoVersion},
 	})
 	info.Set(1)
+	m.watch = newWatchMetrics()
+	m.registry.MustRegister(m.watch.all()...)
 	m.registry.MustRegister(
 		m.requests, m.durations, m.inFlight, m.recoveries, m.messages, m.deliveries, m.replies, m.callbacks, m.throttled, m.audit, m.jobs, m.jobTimes, m.signals, m.backlog, m.oldest, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

@@ -147,6 +147,11 @@ func (t *Transport) note(operation string, status int) {
 }
 
 func (t *Transport) checkRequest(where string, op *openapi3.Operation, req *http.Request, sent []byte) {
+	for name := range req.URL.Query() {
+		if p := op.Parameters.GetByInAndName(openapi3.ParameterInQuery, name); p == nil {
+			t.tb.Errorf("%s: accepted with a query parameter %s that the contract does not have", where, name)
+		}
+	}
 	for _, p := range op.Parameters {
 		value := req.Header.Get(p.Value.Name)
 		if p.Value.In != openapi3.ParameterInHeader || (value == "" && !p.Value.Required) {

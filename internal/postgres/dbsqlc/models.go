@@ -8,6 +8,27 @@ import (
 	"time"
 )
 
+type Alert struct {
+	TenantID        string
+	ID              string
+	Detector        string
+	Key             string
+	Severity        string
+	State           string
+	Labels          []byte
+	Count           int64
+	Peak            int64
+	Threshold       int64
+	FirstSeen       time.Time
+	LastSeen        time.Time
+	EscalatedAt     *time.Time
+	AcknowledgedAt  *time.Time
+	AcknowledgedBy  string
+	Acknowledgement string
+	ResolvedAt      *time.Time
+	Version         int64
+}
+
 type AuditEvent struct {
 	TenantID        string
 	ID              string
@@ -26,6 +47,21 @@ type AuditEvent struct {
 	Origin          string
 	RequestID       string
 	Details         []byte
+}
+
+type Control struct {
+	TenantID   string
+	ID         string
+	Kind       string
+	Value      string
+	Reason     string
+	SetByKind  string
+	SetBy      string
+	SetAt      time.Time
+	ExpiresAt  time.Time
+	LiftedAt   *time.Time
+	LiftedBy   string
+	LiftReason string
 }
 
 type Recovery struct {

@@ -39,7 +39,7 @@ func NewService(store recovery.Store, keys *secret.Keyring, change ...func(*reco
 		return nil, err
 	}
 	cfg := recovery.Config{
-		Store: store, Limits: NoLimits{}, Identifiers: Identifiers{}, SavedCodes: SavedCodes{}, TOTP: TOTP{}, Policies: Policies{balanced},
+		Store: store, Limits: NoLimits{}, Controls: NoControls{}, Identifiers: Identifiers{}, SavedCodes: SavedCodes{}, TOTP: TOTP{}, Policies: Policies{balanced},
 		Vault: Vault{keys}, Keys: keys, Signer: signer, Rand: rand.Reader, Issuer: Issuer, Offered: Offered(),
 	}
 	for _, c := range change {
@@ -55,6 +55,12 @@ type NoLimits struct{}
 func (NoLimits) AllowStart(context.Context, string, netip.Addr, []byte, []byte) (recovery.Velocity, error) {
 	return recovery.Velocity{}, nil
 }
+
+// NoControls raises nothing.
+type NoControls struct{}
+
+// Current implements recovery.Controls.
+func (NoControls) Current(string) recovery.Raised { return recovery.Raised{} }
 
 // Identifiers folds case and nothing else.
 type Identifiers struct{}

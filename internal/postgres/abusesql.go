@@ -1,0 +1,86 @@
+package postgres
+
+// What detectors ask the database, written by hand: sqlc does not follow lateral joins.
+
+// firstEvent is one step down each tenant's primary key; ids sort by time. $1 is the id to begin at.
+const firstEvent = `
+SELECT min(x.at) AS at
+  FROM tenant t
+ CROSS JOIN LATERAL (SELECT e.at FROM audit_event e WHERE e.tenant_id = t.id AND e.id >= $1 ORDER BY e.id LIMIT 1) x`
+
+// foldJournal counts the events of a stretch of time, once: from the id $1 on, before $2. Each tenant's part is a range of the
+// primary key: OFFSET 0 keeps the planner from joining the whole tables instead. MATERIALIZED, because two tables are filled
+// from one reading.
+const foldJournal = `
+WITH counted AS MATERIALIZED (
+    SELECT e.tenant_id, date_trunc('minute', e.at) AS minute, m.measure, m.subject, m.source, m.route, count(*) AS n
+      FROM tenant t
+     CROSS JOIN LATERAL (
+        SELECT x.tenant_id, x.at, x.action, x.subject, x.recovery_id, x.origin, x.details
+          FROM audit_event x
+         WHERE x.tenant_id = t.id AND x.id >= $1 AND x.id < $2
+           AND x.action IN ('recovery.initiated', 'recovery.proof.rejected', 'recovery.contested', 'recovery.objected', 'recovery.vetoed',
+                            'recovery.reversal.requested', 'recovery.reversed', 'recovery.grant.replayed', 'notice.accepted', 'notice.failed')
+        OFFSET 0) e
+      LEFT JOIN LATERAL (
+        SELECT y.account_id, y.subject FROM recovery y WHERE y.tenant_id = e.tenant_id AND y.id = e.recovery_id OFFSET 0) r ON true
+     CROSS JOIN LATERAL (
+        SELECT CASE e.action
+                   WHEN 'recovery.initiated' THEN CASE WHEN r.account_id IS NULL THEN 'decoyed' ELSE 'started' END
+                   WHEN 'recovery.proof.rejected' THEN 'failed'
+                   WHEN 'recovery.grant.replayed' THEN 'replayed'
+                   WHEN 'notice.accepted' THEN 'delivered'
+                   WHEN 'notice.failed' THEN 'undelivered'
+                   ELSE 'objected' END AS measure,
+               coalesce(r.subject, e.subject) AS subject,
+               CASE WHEN e.action IN ('recovery.initiated', 'recovery.proof.rejected') THEN e.origin ELSE '' END AS source,
+               CASE e.action WHEN 'recovery.proof.rejected' THEN coalesce(e.details->>'method', '') ELSE '' END AS route) m
+     GROUP BY 1, 2, 3, 4, 5, 6
+), minutes AS (
+    INSERT INTO abuse_tally AS a (tenant_id, measure, minute, subject, source, route, n)
+    SELECT c.tenant_id, c.measure, c.minute, c.subject, c.source, c.route, c.n FROM counted c
+    ON CONFLICT (tenant_id, measure, minute, subject, source, route) DO UPDATE SET n = a.n + EXCLUDED.n
+)
+INSERT INTO abuse_hour AS h (tenant_id, measure, hour, n)
+SELECT c.tenant_id, c.measure, date_trunc('hour', c.minute), sum(c.n)::bigint FROM counted c GROUP BY 1, 2, 3
+ON CONFLICT (tenant_id, measure, hour) DO UPDATE SET n = h.n + EXCLUDED.n`
+
+// abuseSums sums what was counted. What is usual is the hour that three in four of the last seven days' hours stay below, so
+// that a day of attack does not make itself usual. In order: per, counted until, counted, against, since, until, at most so
+// many rows, total, whether what is usual is asked for.
+const abuseSums = `
+WITH seen AS (
+    SELECT CASE WHEN $1::text IN ('fleet', 'fleet_source') THEN '_fleet' ELSE t.tenant_id END AS owner, t.tenant_id,
+           (CASE $1::text
+                WHEN 'subject' THEN t.subject
+                WHEN 'source' THEN t.source
+                WHEN 'fleet_source' THEN t.source
+                WHEN 'country' THEN split_part(t.route, '/', 1)
+                WHEN 'prefix' THEN t.route
+                ELSE '' END)::text AS key,
+           t.subject, t.source, t.n,
+           t.measure = ANY ($3::text[]) AND t.minute < $2 AS counts, t.measure = ANY ($4::text[]) AS weighs
+      FROM (SELECT a.tenant_id, a.measure, a.minute, a.subject, a.source, a.route, a.n
+              FROM abuse_tally a
+             WHERE a.measure = ANY ($3::text[] || $4::text[]) AND a.minute >= $5 AND a.minute < $6
+             ORDER BY a.minute DESC LIMIT $7::int) t
+), sums AS (
+    SELECT s.owner, s.key, coalesce(sum(s.n) FILTER (WHERE s.counts), 0)::bigint AS total,
+           count(DISTINCT s.subject) FILTER (WHERE s.counts) AS subjects, count(DISTINCT s.source) FILTER (WHERE s.counts) AS sources,
+           count(DISTINCT s.tenant_id) FILTER (WHERE s.counts) AS tenants, coalesce(sum(s.n) FILTER (WHERE s.weighs), 0)::bigint AS against
+      FROM seen s
+     WHERE s.key <> '' OR $1::text IN ('tenant', 'fleet')
+     GROUP BY s.owner, s.key
+    HAVING coalesce(sum(s.n) FILTER (WHERE s.counts), 0) >= $8::bigint
+     ORDER BY 3 DESC, 1, 2 LIMIT 100
+)
+SELECT u.owner::text AS owner, u.key::text AS key, u.total, u.subjects, u.sources, u.tenants, u.against,
+       (CASE WHEN $9::boolean THEN (
+            SELECT coalesce(percentile_cont(0.75) WITHIN GROUP (ORDER BY coalesce(x.n, 0)), 0)
+              FROM generate_series(date_trunc('hour', $6::timestamptz) - interval '168 hours', date_trunc('hour', $6::timestamptz) - interval '1 hour', interval '1 hour') g (hour)
+              LEFT JOIN (SELECT h.hour, sum(h.n) AS n FROM abuse_hour h
+                          WHERE h.measure = ANY ($3::text[]) AND (u.owner = '_fleet' OR h.tenant_id = u.owner)
+                            AND h.hour >= date_trunc('hour', $6::timestamptz) - interval '168 hours'
+                          GROUP BY h.hour) x ON x.hour = g.hour)
+        ELSE 0 END)::float8 AS usual_per_hour
+  FROM sums u ORDER BY u.total DESC, u.owner, u.key`
