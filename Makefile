@@ -53,6 +53,10 @@ test: pg redis ## every test, on a real PostgreSQL that it starts itself
 test-short: redis ## the tests that need no database
 	$(GO) test -short $(CI_FLAGS) $(TESTFLAGS) ./...
 
+.PHONY: test-browser
+test-browser: pg ## the pages in a real Chromium, which has to be there; pictures of them in .bin/screenshots
+	$(TEST) $(CI_FLAGS) -tags browser -timeout 10m $(TESTFLAGS) ./internal/app/browser
+
 .PHONY: test-race
 test-race: pg redis ## every test under the race detector; needs a C compiler
 	CGO_ENABLED=1 $(TEST) $(CI_FLAGS) -race -timeout 30m $(TESTFLAGS) ./...
