@@ -776,7 +776,7 @@ type AccountStatus struct {
 	// Reversals Recoveries of the last 30 days that the owner took back.
 	Reversals []Reversal `json:"reversals"`
 
-	// Warnings What to put right, such as `only_restricted_channels`.
+	// Warnings What to put right, such as `only_restricted_channels` or `number_not_texted`.
 	Warnings []string `json:"warnings"`
 }
 

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"os/user"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -54,6 +56,7 @@ func operator() audit.Actor {
 type tenantCmd struct {
 	Create tenantCreateCmd `cmd:"" help:"Create a tenant."`
 	List   tenantListCmd   `cmd:"" help:"List tenants."`
+	Set    tenantSetCmd    `cmd:"" help:"Say where a tenant's text messages may go and how many a day."`
 }
 
 type tenantCreateCmd struct {
@@ -79,6 +82,37 @@ func (c tenantCreateCmd) Run(e *env) error {
 	})
 }
 
+type tenantSetCmd struct {
+	ID            string   `arg:"" help:"The tenant."`
+	TextCountries []string `help:"Countries whose numbers get its text messages, as in GB,DE; \"none\" for nowhere, \"default\" for what the installation says." default:"default"`
+	TextDay       int      `help:"Codes by text a day; below zero for what the installation says, which it cannot exceed." default:"-1"`
+}
+
+// Help tells that all is set at once.
+func (tenantSetCmd) Help() string {
+	return `Sets both at once: what is left out becomes the installation's default. Takes effect with the next message, on every node.
+A number whose country is not on the list, and any premium, shared-cost, toll-free, personal, pager, voicemail or satellite number gets no
+text message whatever is set here.`
+}
+
+// Run sets them.
+func (c tenantSetCmd) Run(e *env) error {
+	countries := c.TextCountries
+	switch {
+	case len(countries) == 1 && countries[0] == "default":
+		countries = nil
+	case len(countries) == 1 && countries[0] == "none":
+		countries = []string{}
+	}
+	return e.withDB(func(db *postgres.DB) error {
+		if err := db.SetTenantTexts(e.ctx, c.ID, countries, c.TextDay); err != nil {
+			return err
+		}
+		e.printf("tenant %s is set\n", c.ID)
+		return nil
+	})
+}
+
 type tenantListCmd struct{}
 
 // Run lists the tenants.
@@ -90,9 +124,16 @@ func (tenantListCmd) Run(e *env) error {
 		}
 		w := tabwriter.NewWriter(e.out, 0, 4, 2, ' ', 0)
 		t := &env{out: w}
-		t.printf("ID\tNAME\tSUPPORT\tLOCALE\tCREATED\n")
+		t.printf("ID\tNAME\tSUPPORT\tLOCALE\tCREATED\tTEXTS TO\tTEXTS A DAY\n")
 		for _, x := range tenants {
-			t.printf("%s\t%s\t%s\t%s\t%s\n", x.ID, x.Name, x.SupportContact, x.Locale, x.CreatedAt.Format(time.RFC3339))
+			countries, day := "(default)", "(default)"
+			if x.TextCountries != nil {
+				countries = cmp.Or(strings.Join(x.TextCountries, ","), "nowhere")
+			}
+			if x.TextDay >= 0 {
+				day = strconv.Itoa(x.TextDay)
+			}
+			t.printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, x.Name, x.SupportContact, x.Locale, x.CreatedAt.Format(time.RFC3339), countries, day)
 		}
 		return w.Flush()
 	})

@@ -20,7 +20,7 @@ import (
 func TestEveryCommand_HasHelp(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{
-		"", "serve", "dev", "demo", "migrate", "tenant", "tenant create", "tenant list", "client", "client create", "client list", "client rotate",
+		"", "serve", "dev", "demo", "migrate", "tenant", "tenant create", "tenant list", "tenant set", "client", "client create", "client list", "client rotate",
 		"client revoke", "account", "account import", "policy", "policy check", "policy show", "audit", "audit list",
 		"alert", "alert list", "alert show", "alert ack", "control", "control list", "control set", "control lift",
 		"keyring", "keyring generate", "keyring rotate", "keyring rewrap", "limits", "config", "version",

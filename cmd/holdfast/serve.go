@@ -28,6 +28,9 @@ func (serveCmd) Run(e *env) error {
 	if !cfg.SMTP.Enabled() && !cfg.Twilio.Enabled() {
 		log.WarnContext(e.ctx, "no mail server and no text provider is configured: messages will wait")
 	}
+	if cfg.Twilio.Enabled() && len(cfg.Texts.Countries) == 0 {
+		log.WarnContext(e.ctx, "no country is allowed text messages: none is sent, unless a tenant has a list of its own")
+	}
 	a, err := app.Build(e.ctx, cfg, app.Deps{Log: log})
 	if err != nil {
 		return err

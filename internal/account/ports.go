@@ -54,6 +54,11 @@ type TOTP interface {
 	Verify(seed []byte, code secret.String, now time.Time, lastStep int64) (step int64, ok bool)
 }
 
+// Texts tells whether text messages go to a number at all, by its line and country.
+type Texts interface {
+	MayText(countries []string, number secret.String) bool
+}
+
 // Query names an account by its reference.
 type Query struct {
 	Tenant           string
@@ -68,8 +73,9 @@ type Loaded struct {
 	Now        time.Time
 	Replay     *idempotency.Record
 	TenantName string
-	Account    *Stored // nil when there is none, or none any more
-	Taken      bool    // another account has one of the query's identifiers
+	TextsTo    []string // countries that the tenant's texts may go to; nil for what the installation says
+	Account    *Stored  // nil when there is none, or none any more
+	Taken      bool     // another account has one of the query's identifiers
 	Recoveries []Recovery
 	Disabled   []string // methods out of use after too many failures
 	Failures   int      // of confirming the query's factor

@@ -20,6 +20,7 @@ type Config struct {
 	Keys       *secret.Keyring
 	Rand       io.Reader   // crypto/rand outside tests; used by several goroutines at once
 	Clock      clock.Clock // for the pace of progress reports alone
+	Texts      Texts       // whether numbers get text messages; nil where nobody knows
 	Workers    int         // of an import; the number of processors when zero
 }
 

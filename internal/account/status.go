@@ -6,6 +6,7 @@ import (
 
 	"github.com/holdfast/holdfast/internal/factor"
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/secret"
 )
 
 // The warnings of a Status.
@@ -13,6 +14,7 @@ const (
 	WarnOnlyRestricted = "only_restricted_channels" // nothing but text messages and calls
 	WarnSingleAddress  = "single_address"           // no second address to tell the owner at
 	WarnNoSavedCodes   = "no_saved_codes"
+	WarnNotTexted      = "number_not_texted"        // a number on file whose line or country gets no text messages
 )
 
 // What an identity system is to revoke in a Reversal.
@@ -52,6 +54,13 @@ func (s *Service) Status(ctx context.Context, c Caller, ref string) (Status, err
 	}
 	out.RecoveryReady = classes(means) >= 2
 	out.Warnings = append(out.Warnings, in.warnings(means)...)
+	untexted, err := s.untexted(c.Tenant, in)
+	if err != nil {
+		return Status{}, fault.Wrap(err, "status")
+	}
+	if untexted {
+		out.Warnings = append(out.Warnings, WarnNotTexted)
+	}
 	for _, r := range in.Recoveries {
 		switch {
 		case r.State == stateReversed:
@@ -73,6 +82,31 @@ func (s *Service) Status(ctx context.Context, c Caller, ref string) (Status, err
 		out.Restrict = append(out.Restrict, RestrictHighValue)
 	}
 	return out, nil
+}
+
+// untexted reports whether a number for text messages is on file to which none goes. It is a warning and no refusal at
+// registration: the list of countries may grow, and a notice elsewhere still counts.
+func (s *Service) untexted(tenant string, in Loaded) (bool, error) {
+	if s.Texts == nil {
+		return false, nil
+	}
+	for _, c := range in.Account.active() {
+		if factor.Method(c.Kind) != factor.SMS {
+			continue
+		}
+		key, err := s.Keys.OpenDataKey(in.Account.DataKey, tenant, in.Account.ID)
+		if err != nil {
+			return false, fault.Wrap(err, "open data key")
+		}
+		number, err := key.Open(c.Sealed, ChannelAAD(tenant, in.Account.ID, c.ID))
+		if err != nil {
+			return false, fault.Wrap(err, "open channel")
+		}
+		if !s.Texts.MayText(in.TextsTo, secret.NewString(string(number))) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // revocations is what an identity system ends after a reversal: all that began since the recovery was completed is the

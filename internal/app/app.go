@@ -196,7 +196,7 @@ func (a *App) cores(lim limits) error {
 		Policies: onePolicy{a.Policy}, Vault: vault{a.Keys}, Keys: a.Keys, Signer: signer, Rand: rand.Reader,
 		Issuer: a.Config.HTTP.PublicURL, Offered: offered(), CodeFor: a.Config.Policy.CodeTTL,
 	})
-	if a.Accounts, err = newAccounts(a.DB, a.Keys, hasher); err != nil {
+	if a.Accounts, err = newAccounts(a.DB, a.Keys, hasher, textRules(a.Config)); err != nil {
 		return err
 	}
 	people, err := NewPeople(a.DB, a.staff)
@@ -238,12 +238,13 @@ func NewAccounts(db *postgres.DB, keys *secret.Keyring) (*account.Service, error
 	if err != nil {
 		return nil, fault.Wrap(err, "build saved codes")
 	}
-	return newAccounts(db, keys, hasher)
+	return newAccounts(db, keys, hasher, nil)
 }
 
-func newAccounts(db *postgres.DB, keys *secret.Keyring, hasher *savedcode.Hasher) (*account.Service, error) {
+func newAccounts(db *postgres.DB, keys *secret.Keyring, hasher *savedcode.Hasher, texts account.Texts) (*account.Service, error) {
 	s, err := account.NewService(account.Config{
 		Store: postgres.NewAccounts(db), SavedCodes: savedCodes{hasher}, TOTP: timePasswords{}, Keys: keys, Rand: rand.Reader, Clock: clock.System{},
+		Texts: texts,
 	})
 	return s, fault.Wrap(err, "build accounts")
 }
@@ -281,9 +282,13 @@ func (a *App) sending(deps Deps) error {
 			return err
 		}
 	}
+	carrier, err := a.carrier()
+	if err != nil {
+		return err
+	}
 	dispatcher := dispatch.New(dispatch.Config{
 		Store: postgres.NewDispatches(a.DB), Waker: waker{a.Recoveries}, Sender: sender, Renderer: renderer, Links: links,
-		Addresses: vault{a.Keys}, Keys: a.Keys, Rand: rand.Reader, Metrics: a.Metrics, Replies: a.Config.Twilio.Replies,
+		Addresses: vault{a.Keys}, Keys: a.Keys, Rand: rand.Reader, Metrics: a.Metrics, Replies: a.Config.Twilio.Replies, Texts: textRules(a.Config), Carrier: carrier,
 	})
 	a.Deliveries = delivery.NewService(delivery.Config{
 		Store: postgres.NewDeliveries(a.DB), Objector: objector{a.Recoveries}, Keys: a.Keys, Metrics: a.Metrics,

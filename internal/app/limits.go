@@ -38,6 +38,7 @@ func Limits(cfg config.Config) ([]limit.Limit, error) {
 	}
 	out := table.Limits()
 	out = append(out, recovery.RowLimits()...)
+	out = append(out, textRules(cfg).Limits()...)
 	return append(out, savedcode.Limits()...), nil
 }
 

@@ -176,6 +176,10 @@ func (a *App) loops() []job.Loop {
 			_, err := a.limiter.Sweep(ctx, sweepPages)
 			return false, err
 		}},
+		job.Loop{Name: "texts", Every: sweepEvery, Log: a.Log, Work: func(ctx context.Context) (bool, error) {
+			n, err := a.DB.ForgetTexts(ctx, forgetAtOnce)
+			return n == forgetAtOnce, err
+		}},
 		job.Loop{Name: "idempotency", Every: sweepEvery, Log: a.Log, Work: func(ctx context.Context) (bool, error) {
 			n, err := a.DB.ForgetAnswers(ctx, forgetAtOnce)
 			return n == forgetAtOnce, err

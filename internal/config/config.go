@@ -29,6 +29,7 @@ type Config struct {
 	Policy      Policy    `env:"-"`
 	SMTP        SMTP      `env:"-"`
 	Twilio      Twilio    `env:"-"`
+	Texts       Texts     `env:"-"`
 	Signals     Signals   `env:"-"`
 	Log         Log       `env:"-"`
 	Workforce   Workforce `env:"-"`
@@ -100,6 +101,8 @@ type Twilio struct {
 	MessagingServiceSID string        `env:"TWILIO_MESSAGING_SERVICE_SID" help:"messaging service (MG…) in place of TWILIO_FROM"`
 	Replies             bool          `env:"TWILIO_REPLIES" envDefault:"false" help:"the number's incoming messages come to PUBLIC_URL/v1/providers/twilio/messages: notices say that NO is an answer"`
 	CallbackFields      string        `env:"TWILIO_CALLBACK_FIELDS" help:"names of fields that Twilio's callbacks have beyond those that are known, separated by commas"`
+	Lookup              bool          `env:"TWILIO_LOOKUP" envDefault:"false" help:"ask Twilio Lookup for line type and SIM swap before a code is sent; what it does not say counts as unknown, which raises the tier"`
+	LookupBaseURL       string        `env:"TWILIO_LOOKUP_BASE_URL" help:"another address for Twilio's Lookup; https, in dev http is allowed"`
 	BaseURL             string        `env:"TWILIO_BASE_URL" help:"another address for Twilio's API; https, in dev http is allowed"`
 }
 
@@ -115,6 +118,15 @@ type Signals struct {
 // Workforce is who signs in as a person of the company. Nobody does without a file.
 type Workforce struct {
 	File string `env:"WORKFORCE_FILE" help:"document (YAML) of the OpenID providers whose people may sign in, their roles and the step-up; nobody may without it"`
+}
+
+// Texts is where text messages may go and what they may cost.
+type Texts struct {
+	Countries  Countries `env:"TEXT_COUNTRIES" help:"countries whose numbers get text messages, as in GB,DE; none when absent, in dev GB,US; a tenant may have its own list"`
+	PrefixHour int       `env:"TEXT_PREFIX_HOUR" envDefault:"20" help:"codes an hour to numbers that differ in their last four digits alone, 1 to 1000"`
+	CountryDay int       `env:"TEXT_COUNTRY_DAY" envDefault:"20" help:"codes a day to a tenant's numbers of one country, or three times what is verified if that is more, 1 to 1000000"`
+	TenantDay  int       `env:"TEXT_TENANT_DAY" envDefault:"2000" help:"codes by text a day of one tenant, which may set less, 1 to 10000000"`
+	Day        int       `env:"TEXT_DAY" envDefault:"10000" help:"codes by text a day in all, 1 to 10000000"`
 }
 
 // Log is how much is written down, and in which form.

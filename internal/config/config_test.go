@@ -162,6 +162,10 @@ func TestLoad_EveryBoundIsKeptAndNamesItsVariable(t *testing.T) {
 		{"CODE_TTL=59s", "CODE_TTL"},
 		{"CODE_TTL=10m", ""},
 		{"KEYRING_FILE=/k.json", "KEYRING"},
+		{"TEXT_COUNTRIES=GB,de", "TEXT_COUNTRIES"},
+		{"TEXT_COUNTRIES=GB,DE", ""},
+		{"TEXT_PREFIX_HOUR=0", "TEXT_PREFIX_HOUR"},
+		{"TWILIO_LOOKUP=true TWILIO_ACCOUNT_SID=", "TWILIO_LOOKUP"},
 		{"LIMIT_STORE=memory", "LIMIT_STORE"},
 		{"LIMIT_STORE=redis", "REDIS_URL"},
 		{"REDIS_URL=redis://cache", "REDIS_URL"},

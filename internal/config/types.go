@@ -64,6 +64,32 @@ const (
 	Text LogFormat = "text"
 )
 
+// Countries is a list of countries, ISO 3166 in two capital letters.
+type Countries []string
+
+// errCountries does not repeat what it was given.
+var errCountries = errors.New("must be countries such as GB,DE")
+
+// UnmarshalText reads countries separated by commas.
+func (c *Countries) UnmarshalText(text []byte) error {
+	var out Countries
+	for part := range strings.SplitSeq(string(text), ",") {
+		part = strings.TrimSpace(part)
+		if len(part) != 2 || strings.Trim(part, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+			return errCountries
+		}
+		out = append(out, part)
+	}
+	*c = out
+	return nil
+}
+
+// MarshalText writes the countries as they are read.
+func (c Countries) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// String is the countries as they are read.
+func (c Countries) String() string { return strings.Join(c, ",") }
+
 // Prefixes is a list of network prefixes. An address alone stands for itself.
 type Prefixes []netip.Prefix
 

@@ -42,6 +42,9 @@ func fillDefaults(c *Config) {
 			c.HTTP.Listen = "127.0.0.1:8080" // dev answers with codes and tokens: to this machine only, unless asked
 		}
 	}
+	if len(c.Texts.Countries) == 0 && c.Dev() {
+		c.Texts.Countries = Countries{"GB", "US"} // where the numbers of examples live
+	}
 	if c.Log.Format == "" {
 		c.Log.Format = JSON
 		if c.Dev() {
@@ -92,6 +95,7 @@ func (c Config) check(ps *problems) {
 	c.checkSMTP(ps)
 	c.checkTwilio(ps)
 	c.checkSignals(ps)
+	c.checkTexts(ps)
 	if !ps.has("LOG_FORMAT") {
 		oneOf(ps, "LOG_FORMAT", c.Log.Format, JSON, Text)
 	}
@@ -222,6 +226,16 @@ func (c Config) checkSignals(ps *problems) {
 				"must not hold loopback and link-local addresses outside dev")
 		}
 	}
+}
+
+func (c Config) checkTexts(ps *problems) {
+	t := c.Texts
+	within(ps, "TEXT_PREFIX_HOUR", t.PrefixHour, 1, 1000)
+	within(ps, "TEXT_COUNTRY_DAY", t.CountryDay, 1, 1_000_000)
+	within(ps, "TEXT_TENANT_DAY", t.TenantDay, 1, 10_000_000)
+	within(ps, "TEXT_DAY", t.Day, 1, 10_000_000)
+	checkBaseURL(ps, "TWILIO_LOOKUP_BASE_URL", c.Twilio.LookupBaseURL, c.Dev())
+	ps.require(!c.Twilio.Lookup || c.Twilio.Enabled(), "TWILIO_LOOKUP", "needs HOLDFAST_TWILIO_ACCOUNT_SID")
 }
 
 // within notes a value outside its bounds, both of which are allowed, unless it could not even be read.

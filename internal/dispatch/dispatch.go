@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast/holdfast/internal/factor"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/notify"
+	"github.com/holdfast/holdfast/internal/phone"
 	"github.com/holdfast/holdfast/internal/secret"
 )
 
@@ -41,6 +42,11 @@ type Delivery struct {
 	Locale                      string
 	Reference                   string
 	Brand                       Brand
+	TextCountries               []string // where the tenant's texts may go; nil for what the installation says
+	TextDay                     int      // the tenant's texts a day; negative for what the installation says
+	CarrierAt                   time.Time
+	CarrierLine                 phone.Line
+	SIMSwappedAt                time.Time
 }
 
 // Notice is a notice that is to be sent.
@@ -53,6 +59,7 @@ type Notice struct {
 	Address, DataKey                             []byte
 	Locale, Reference                            string
 	Brand                                        Brand
+	TextCountries                                []string
 }
 
 // Store is what dispatching reads and writes.
@@ -64,6 +71,11 @@ type Store interface {
 	Minted(ctx context.Context, d Delivery, codeHash []byte) (bool, error)
 	// Sent records the provider's word.
 	Sent(ctx context.Context, d Delivery, w Word) error
+	// ReserveText lets one code through to a number, or says what stands against it: "" for yes. Repeated for one sending it
+	// gives the first yes again. A pause that it begins is written down as an event.
+	ReserveText(ctx context.Context, d Delivery, t Text) (refusal string, err error)
+	// KnowCarrier keeps what a carrier said of the channel's number, and that it was asked.
+	KnowCarrier(ctx context.Context, d Delivery, r phone.Report) error
 	// Notice loads a notice; fault.CodeNotFound when there is none.
 	Notice(ctx context.Context, tenant, id string) (Notice, error)
 	// NoticeDone records the provider's word. What it already reported of the message's end counts at once.
@@ -91,6 +103,7 @@ type Addresses interface {
 // Metrics counts what was sent.
 type Metrics interface {
 	Message(channel, kind, outcome string)
+	Carrier(outcome string)
 }
 
 // Config is what a Dispatcher is made of.
@@ -105,6 +118,8 @@ type Config struct {
 	Rand      io.Reader
 	Metrics   Metrics
 	Replies   bool // this installation hears what is answered to its text messages
+	Texts     TextRules
+	Carrier   Carrier // nil where no carrier is asked: the state of every SIM is unknown then
 }
 
 // Dispatcher sends. It is safe for concurrent use.
@@ -162,6 +177,16 @@ func (d *Dispatcher) sendCode(ctx context.Context, work Delivery, code secret.St
 	to, err := d.Addresses.Address(work.Tenant, work.Account, work.Channel, work.DataKey, work.Address)
 	if err != nil {
 		return fault.Wrap(err, "open address")
+	}
+	if work.Method == factor.SMS {
+		refusal, err := d.mayText(ctx, work, to)
+		if err != nil {
+			return err
+		}
+		if refusal != "" {
+			d.Metrics.Message(string(work.Method), string(kind), refusal)
+			return fault.Wrap(d.Store.Sent(ctx, work, Word{Reason: refusal}), "record refusal")
+		}
 	}
 	m, err := d.message(kind, work.Method, work.Locale, data)
 	if err != nil {
@@ -225,6 +250,12 @@ func (d *Dispatcher) sendNotice(ctx context.Context, work Notice) (Word, error) 
 			return Word{}, fault.Wrap(err, "note who may reply")
 		}
 		data.CanReply = true
+	}
+	if work.ChannelKind == factor.SMS {
+		if refusal := phone.Read(to.Reveal(), d.Texts.Fiction).Texts(d.Texts.countries(work.TextCountries), ""); refusal != "" {
+			d.Metrics.Message(string(work.ChannelKind), string(kind), string(refusal))
+			return Word{Reason: string(refusal)}, nil // as if it had bounced: another address has to hear of it
+		}
 	}
 	m, err := d.message(kind, work.ChannelKind, work.Locale, data)
 	if err != nil {

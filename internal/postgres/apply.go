@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/internal/audit"
+	"github.com/holdfast/holdfast/internal/factor"
 	"github.com/holdfast/holdfast/internal/postgres/dbsqlc"
 	"github.com/holdfast/holdfast/internal/recovery"
 	"github.com/holdfast/holdfast/internal/secret"
@@ -137,6 +138,11 @@ func (t *tx) children(ctx context.Context, c recovery.Change, s recovery.Step) e
 			Source: e.Source, SourceSince: e.Since, AcceptedAt: e.At, PhishingResistant: e.PhishingResistant, Aal: int16(e.AAL), Suspect: e.Suspect, //nolint:gosec // 0 to 3.
 		})
 		if err != nil {
+			return err
+		}
+	}
+	if e := s.NewEvidence; e != nil && e.Method == factor.SMS {
+		if err := t.q.TextVerified(ctx, t.p, dbsqlc.TextVerifiedParams{TenantID: r.Tenant, ChallengeID: c.Challenge.ID}); err != nil {
 			return err
 		}
 	}

@@ -60,6 +60,8 @@ type accountJSON struct {
 		Since     moment `json:"since"`
 		RemovedAt moment `json:"removed_at"`
 		SuspectAt moment `json:"suspect_at"`
+		SIMKnown  moment `json:"sim_known_at"`
+		Swapped   moment `json:"sim_swapped_at"`
 	} `json:"channels"`
 	Factors []struct {
 		ID        string   `json:"id"`
@@ -93,6 +95,7 @@ func decodeAccount(raw []byte, known bool) (*recovery.Account, error) {
 	for _, c := range a.Channels {
 		out.Channels = append(out.Channels, recovery.Channel{
 			ID: c.ID, Kind: factor.Method(c.Kind), Since: c.Since.Time, RemovedAt: c.RemovedAt.Time, Suspect: !c.SuspectAt.IsZero(),
+			SIMKnownAt: c.SIMKnown.Time, SIMSwappedAt: c.Swapped.Time,
 		})
 	}
 	for _, f := range a.Factors {

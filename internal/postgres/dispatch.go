@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast/holdfast/internal/factor"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/outbox"
+	"github.com/holdfast/holdfast/internal/phone"
 	"github.com/holdfast/holdfast/internal/postgres/dbsqlc"
 	"github.com/holdfast/holdfast/internal/recovery"
 	"github.com/holdfast/holdfast/internal/secret"
@@ -42,7 +43,9 @@ func (s *Dispatches) Delivery(ctx context.Context, tenant, id string) (dispatch.
 		ExpiresAt: row.ExpiresAt.UTC(), Now: row.Now.UTC(), Over: row.ConsumedAt != nil || !recovery.State(row.State).Open(),
 		Accepted: row.AcceptedAt != nil, DeferToIDP: plan.Defer, Account: text(row.AccountID), Channel: text(row.ChannelID),
 		Address: row.AddressSealed, DataKey: row.DataKey, Locale: row.Locale, Reference: row.Reference,
-		Brand: dispatch.Brand{Name: row.TenantName, Locale: row.TenantLocale, Support: row.SupportContact},
+		Brand:         dispatch.Brand{Name: row.TenantName, Locale: row.TenantLocale, Support: row.SupportContact},
+		TextCountries: row.TextCountries, TextDay: orNegative(row.TextDay),
+		CarrierAt: instant(row.CarrierAt), CarrierLine: phone.Line(row.CarrierLine), SIMSwappedAt: instant(row.SimSwappedAt),
 	}, nil
 }
 
@@ -118,7 +121,7 @@ func (s *Dispatches) Notice(ctx context.Context, tenant, id string) (dispatch.No
 		Tenant: tenant, ID: id, Kind: row.Kind, Recovery: text(row.RecoveryID), Account: row.AccountID, Channel: row.ChannelID,
 		ChannelKind: factor.Method(row.ChannelKind), ObjectionHash: row.ObjectionHash, CreatedAt: row.CreatedAt.UTC(),
 		NotBefore: instant(row.NotBefore), Done: row.AcceptedAt != nil || row.FailedAt != nil, Address: row.AddressSealed,
-		DataKey: row.DataKey, Locale: text(&row.Locale), Reference: row.Reference,
+		DataKey: row.DataKey, Locale: text(&row.Locale), Reference: row.Reference, TextCountries: row.TextCountries,
 		Brand: dispatch.Brand{Name: row.TenantName, Locale: row.TenantLocale, Support: row.SupportContact},
 	}, nil
 }

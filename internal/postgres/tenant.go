@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/phone"
 	"github.com/holdfast/holdfast/internal/postgres/dbsqlc"
 )
 
@@ -22,6 +23,8 @@ type Tenant struct {
 	SupportContact string // shown in notices
 	Locale         string // of messages to accounts that name none; en when empty
 	CreatedAt      time.Time
+	TextCountries  []string // where its text messages may go, ISO 3166; nil for what the installation says, empty for nowhere
+	TextDay        int      // its codes by text a day; negative for what the installation says
 }
 
 //nolint:gochecknoglobals // compiled once; they are constants.
@@ -50,7 +53,7 @@ func (db *DB) CreateTenant(ctx context.Context, t Tenant) (Tenant, error) {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Tenant{}, fault.Of(fault.CodeConflict).Detail("There is such a tenant already.")
 	}
-	t.CreatedAt = at.UTC()
+	t.CreatedAt, t.TextDay = at.UTC(), -1
 	return t, translate(err, "create tenant")
 }
 
@@ -61,6 +64,29 @@ func (db *DB) Tenant(ctx context.Context, id string) (Tenant, error) {
 		return Tenant{}, translate(err, "get tenant")
 	}
 	return tenantOf(row), nil
+}
+
+// SetTenantTexts says where a tenant's text messages may go and how many codes it may send a day; nil and a negative number
+// leave it to the installation. A tenant that is not there is fault.CodeNotFound, what is no country CodeInvalidRequest.
+func (db *DB) SetTenantTexts(ctx context.Context, id string, countries []string, perDay int) error {
+	for _, c := range countries {
+		if !phone.IsCountry(c) {
+			return fault.Of(fault.CodeInvalidRequest).At("/countries", "must be countries in two capital letters")
+		}
+	}
+	var day *int32
+	if perDay >= 0 {
+		n := bounded(min(perDay, 10_000_000))
+		day = &n
+	}
+	n, err := db.q.SetTenantTexts(ctx, db.pool, dbsqlc.SetTenantTextsParams{ID: id, Countries: countries, PerDay: day})
+	if err != nil {
+		return translate(err, "set tenant")
+	}
+	if n == 0 {
+		return fault.Of(fault.CodeNotFound)
+	}
+	return nil
 }
 
 // Tenants lists all tenants by id.
@@ -77,7 +103,10 @@ func (db *DB) Tenants(ctx context.Context) ([]Tenant, error) {
 }
 
 func tenantOf(row dbsqlc.Tenant) Tenant {
-	return Tenant{ID: row.ID, Name: row.Name, SupportContact: row.SupportContact, Locale: row.Locale, CreatedAt: row.CreatedAt.UTC()}
+	return Tenant{
+		ID: row.ID, Name: row.Name, SupportContact: row.SupportContact, Locale: row.Locale, CreatedAt: row.CreatedAt.UTC(),
+		TextCountries: row.TextCountries, TextDay: orNegative(row.TextDay),
+	}
 }
 
 // isShown reports whether people can be shown the text in one line.

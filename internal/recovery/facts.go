@@ -27,7 +27,8 @@ func facts(now time.Time, reason Reason, a *Account, h History, sig StartSignals
 			policy.ChannelChangedRecently: {State: policy.Absent},
 			policy.SourceVelocity:         {State: sig.Source},
 			policy.IdentifierVelocity:     {State: sig.Identifier},
-			policy.SIMSwap:                {State: policy.Unknown}, // nobody asks a carrier yet, and unknown is a risk
+			policy.SIMSwap:                {State: policy.Unknown}, // and unknown is a risk
+			policy.SIMRecent:              {State: policy.Unknown},
 		},
 	}
 	if a == nil {
@@ -35,10 +36,52 @@ func facts(now time.Time, reason Reason, a *Account, h History, sig StartSignals
 	}
 	f.Population, f.AAL, f.IAL = a.Population, a.AAL, a.IAL
 	f.Factors = a.factors()
+	swapped, lately := a.sim(now, evidence)
+	f.Signals[policy.SIMSwap], f.Signals[policy.SIMRecent] = policy.Reading{State: swapped}, policy.Reading{State: lately}
 	if slices.ContainsFunc(a.Channels, func(c Channel) bool { return !c.RemovedAt.IsZero() && now.Sub(c.RemovedAt) < factor.AgedStrong }) {
 		f.Signals[policy.ChannelChangedRecently] = policy.Reading{State: policy.Present}
 	}
 	return f
+}
+
+// simKnownFor is how old a carrier's word may be when a code is typed in.
+const simKnownFor = 24 * time.Hour
+
+// sim reads what carriers said of the account's numbers: whether one moved to another SIM within 7 days, and whether one did
+// 7 to 30 days ago. Where numbers were used as evidence, only those count, as of that moment: a carrier's word does
+// not age while a hold is sat out. One number of which nothing is known makes all unknown, unless another is known to have moved.
+func (a *Account) sim(now time.Time, evidence []factor.Evidence) (swapped, lately policy.State) {
+	used := map[string]time.Time{}
+	for _, e := range evidence {
+		if e.Method == factor.SMS || e.Method == factor.Voice {
+			used[e.Source] = e.At
+		}
+	}
+	swapped, lately = policy.Absent, policy.Absent
+	numbers := 0
+	for _, c := range a.Channels {
+		at, proof := used[c.ID]
+		if (c.Kind != factor.SMS && c.Kind != factor.Voice) || (len(used) > 0 && !proof) || (!proof && !c.RemovedAt.IsZero()) {
+			continue
+		}
+		if !proof {
+			at = now
+		}
+		numbers++
+		switch age := at.Sub(c.SIMSwappedAt); {
+		case !c.SIMSwappedAt.IsZero() && age < factor.AgedFactor:
+			swapped = policy.Present
+		case !c.SIMSwappedAt.IsZero() && age < factor.AgedStrong:
+			lately = policy.Present
+		}
+		if unknown := c.SIMKnownAt.IsZero() || at.Sub(c.SIMKnownAt) > simKnownFor; unknown && swapped != policy.Present {
+			swapped = policy.Unknown
+		}
+	}
+	if numbers == 0 {
+		return policy.Unknown, policy.Unknown
+	}
+	return swapped, lately
 }
 
 func present(b bool) policy.State {

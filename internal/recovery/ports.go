@@ -115,6 +115,9 @@ type Channel struct {
 	Since     time.Time
 	RemovedAt time.Time
 	Suspect   bool
+
+	SIMKnownAt   time.Time // when a carrier last said whether the number moved to another SIM; zero for never
+	SIMSwappedAt time.Time // when it did, as far as is known
 }
 
 // TOTPFactor is a confirmed TOTP factor with its sealed seed.

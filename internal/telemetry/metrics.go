@@ -55,6 +55,7 @@ type Metrics struct {
 	replies    *prometheus.CounterVec
 	callbacks  *prometheus.CounterVec
 	throttled  *prometheus.CounterVec
+	carriers   *prometheus.CounterVec
 	audit      prometheus.Counter
 	jobs       *prometheus.CounterVec
 	jobTimes   *prometheus.HistogramVec
@@ -82,6 +83,7 @@ func NewMetrics(build Build) *Metrics {
 		replies:    counters("holdfast_replies_total", "Answers to text messages, by outcome.", "outcome"),
 		callbacks:  counters("holdfast_callbacks_refused_total", "Requests to a provider's routes that were not believed, by reason.", "reason"),
 		throttled:  counters("holdfast_throttled_total", "Requests refused by a limit, by the rule's name.", "rule"),
+		carriers:   counters("holdfast_carrier_lookups_total", "Questions to carriers about a number, by outcome.", "outcome"),
 		audit:      prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_audit_events_total", Help: "Audit events written."}),
 		jobs:       counters("holdfast_jobs_total", "Jobs worked, by kind and outcome.", "kind", "outcome"),
 		jobTimes: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -102,7 +104,7 @@ func NewMetrics(build Build) *Metrics {
 	m.watch = newWatchMetrics()
 	m.registry.MustRegister(m.watch.all()...)
 	m.registry.MustRegister(
-		m.requests, m.durations, m.inFlight, m.recoveries, m.messages, m.deliveries, m.replies, m.callbacks, m.throttled, m.audit, m.jobs, m.jobTimes, m.signals, m.backlog, m.oldest, info,
+		m.requests, m.durations, m.inFlight, m.recoveries, m.messages, m.deliveries, m.replies, m.callbacks, m.throttled, m.carriers, m.audit, m.jobs, m.jobTimes, m.signals, m.backlog, m.oldest, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -159,6 +161,11 @@ func (m *Metrics) CallbackRefused(reason string) {
 // Throttled counts one request that a limit refused, by the rule's name.
 func (m *Metrics) Throttled(rule string) {
 	m.throttled.WithLabelValues(m.bounds.keep("rule", rule)).Inc()
+}
+
+// Carrier counts one question to a carrier.
+func (m *Metrics) Carrier(outcome string) {
+	m.carriers.WithLabelValues(m.bounds.keep("carrier_outcome", outcome)).Inc()
 }
 
 // AuditEvents counts audit events after their commit. A count below one is ignored.

@@ -30,6 +30,7 @@ const (
 	RequestClient    Name = "request_client"
 	GrantClient      Name = "grant_client"
 	AccountClient    Name = "account_client"
+	LookupTenant     Name = "lookup_tenant"
 )
 
 const (
@@ -142,6 +143,11 @@ func DefaultRules() Rules {
 			Name:    AccountClient,
 			Windows: []Window{perMinute(6000)},
 			Reason:  "single account writes; bulk goes through the import",
+		},
+		{
+			Name:    LookupTenant,
+			Windows: []Window{perHour(500), perDay(3000)},
+			Reason:  "questions to carriers cost money; beyond it every SIM is unknown, which raises the tier",
 		},
 	}
 }

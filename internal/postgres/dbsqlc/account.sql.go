@@ -337,6 +337,7 @@ SELECT holdfast_now()::timestamptz AS now,
        (SELECT m.fingerprint FROM idempotency m WHERE m.key = $2) AS fingerprint,
        (SELECT m.outcome FROM idempotency m WHERE m.key = $2) AS outcome,
        coalesce((SELECT t.name FROM tenant t WHERE t.id = $3), '')::text AS tenant_name,
+       (SELECT t.text_countries FROM tenant t WHERE t.id = $3) AS text_countries,
        (SELECT jsonb_build_object(
             'id', a.id, 'population', a.population, 'aal', a.aal, 'ial', a.ial, 'locale', a.locale,
             'created_at', a.created_at, 'changed_at', a.changed_at, 'ref_hash', a.ref_hash, 'ref_sealed', a.ref_sealed, 'data_key', a.data_key,
@@ -384,16 +385,17 @@ type LoadAccountParams struct {
 }
 
 type LoadAccountRow struct {
-	Now         time.Time
-	Free        bool
-	Fingerprint []byte
-	Outcome     []byte
-	TenantName  string
-	Account     []byte
-	Taken       bool
-	Recoveries  []byte
-	Disabled    []byte
-	Failures    int32
+	Now           time.Time
+	Free          bool
+	Fingerprint   []byte
+	Outcome       []byte
+	TenantName    string
+	TextCountries []string
+	Account       []byte
+	Taken         bool
+	Recoveries    []byte
+	Disabled      []byte
+	Failures      int32
 }
 
 func (q *Queries) LoadAccount(ctx context.Context, db DBTX, arg LoadAccountParams) (LoadAccountRow, error) {
@@ -413,6 +415,7 @@ func (q *Queries) LoadAccount(ctx context.Context, db DBTX, arg LoadAccountParam
 		&i.Fingerprint,
 		&i.Outcome,
 		&i.TenantName,
+		&i.TextCountries,
 		&i.Account,
 		&i.Taken,
 		&i.Recoveries,

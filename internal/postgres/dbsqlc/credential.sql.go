@@ -87,7 +87,7 @@ func (q *Queries) FindCredential(ctx context.Context, db DBTX, publicID string) 
 }
 
 const getTenant = `-- name: GetTenant :one
-SELECT t.id, t.name, t.support_contact, t.locale, t.created_at FROM tenant t WHERE t.id = $1
+SELECT t.id, t.name, t.support_contact, t.locale, t.created_at, t.text_countries, t.text_day FROM tenant t WHERE t.id = $1
 `
 
 func (q *Queries) GetTenant(ctx context.Context, db DBTX, id string) (Tenant, error) {
@@ -99,6 +99,8 @@ func (q *Queries) GetTenant(ctx context.Context, db DBTX, id string) (Tenant, er
 		&i.SupportContact,
 		&i.Locale,
 		&i.CreatedAt,
+		&i.TextCountries,
+		&i.TextDay,
 	)
 	return i, err
 }
@@ -205,7 +207,7 @@ func (q *Queries) ListClients(ctx context.Context, db DBTX, tenantID string) ([]
 }
 
 const listTenants = `-- name: ListTenants :many
-SELECT t.id, t.name, t.support_contact, t.locale, t.created_at FROM tenant t ORDER BY t.id
+SELECT t.id, t.name, t.support_contact, t.locale, t.created_at, t.text_countries, t.text_day FROM tenant t ORDER BY t.id
 `
 
 func (q *Queries) ListTenants(ctx context.Context, db DBTX) ([]Tenant, error) {
@@ -223,6 +225,8 @@ func (q *Queries) ListTenants(ctx context.Context, db DBTX) ([]Tenant, error) {
 			&i.SupportContact,
 			&i.Locale,
 			&i.CreatedAt,
+			&i.TextCountries,
+			&i.TextDay,
 		); err != nil {
 			return nil, err
 		}

@@ -104,6 +104,8 @@ type Tenant struct {
 	SupportContact string
 	Locale         string
 	CreatedAt      time.Time
+	TextCountries  []string
+	TextDay        *int32
 }
 
 type WebhookEndpoint struct {

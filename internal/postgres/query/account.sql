@@ -25,6 +25,7 @@ SELECT holdfast_now()::timestamptz AS now,
        (SELECT m.fingerprint FROM idempotency m WHERE m.key = @idempotency_key) AS fingerprint,
        (SELECT m.outcome FROM idempotency m WHERE m.key = @idempotency_key) AS outcome,
        coalesce((SELECT t.name FROM tenant t WHERE t.id = @tenant_id), '')::text AS tenant_name,
+       (SELECT t.text_countries FROM tenant t WHERE t.id = @tenant_id) AS text_countries,
        (SELECT jsonb_build_object(
             'id', a.id, 'population', a.population, 'aal', a.aal, 'ial', a.ial, 'locale', a.locale,
             'created_at', a.created_at, 'changed_at', a.changed_at, 'ref_hash', a.ref_hash, 'ref_sealed', a.ref_sealed, 'data_key', a.data_key,

@@ -2,7 +2,8 @@
 SELECT c.method, c.channel_id, c.sends, c.expires_at, c.consumed_at, c.accepted_at, r.id AS recovery_id, r.state, r.version, r.plan, r.account_id, r.reference,
        holdfast_now()::timestamptz AS now,
        ch.sealed AS address_sealed, a.data_key, coalesce(a.locale, '') AS locale,
-       t.name AS tenant_name, t.locale AS tenant_locale, t.support_contact
+       t.name AS tenant_name, t.locale AS tenant_locale, t.support_contact, t.text_countries, t.text_day,
+       ch.carrier_at, coalesce(ch.carrier_line, '') AS carrier_line, ch.sim_swapped_at
   FROM challenge c
   JOIN recovery r ON r.tenant_id = c.tenant_id AND r.id = c.recovery_id
   JOIN tenant t ON t.id = c.tenant_id
@@ -29,7 +30,7 @@ SELECT c.id FROM channel c
 SELECT n.kind, n.recovery_id, n.account_id, n.channel_id, n.objection_hash, n.created_at, n.accepted_at, n.failed_at,
        ch.kind AS channel_kind, ch.sealed AS address_sealed, a.data_key, a.locale,
        r.not_before, coalesce(r.reference, '') AS reference,
-       t.name AS tenant_name, t.locale AS tenant_locale, t.support_contact
+       t.name AS tenant_name, t.locale AS tenant_locale, t.support_contact, t.text_countries
   FROM notice n
   JOIN channel ch ON ch.tenant_id = n.tenant_id AND ch.id = n.channel_id
   JOIN account a ON a.tenant_id = n.tenant_id AND a.id = n.account_id
