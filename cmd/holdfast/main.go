@@ -51,6 +51,7 @@ type cli struct {
 	Config    configCmd    `cmd:"" help:"Print the settings in force, without secrets, or every setting there is."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 	Workforce workforceCmd `cmd:"" help:"Show who may sign in, and explain what a token would allow."`
+	Recovery  recoveryCmd  `cmd:"" help:"Show what stops a recovery."`
 }
 
 // env is what every command gets.

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,6 +16,7 @@ import (
 // sink is a mail server that keeps what it gets, by the challenge or notice that the Message-ID names.
 type sink struct {
 	listener net.Listener
+	rejects  atomic.Bool // every recipient, for good
 
 	mu      sync.Mutex
 	mails   map[string]string // the last code, or nothing, by challenge or notice
@@ -83,6 +85,12 @@ func (s *sink) talk(conn net.Conn) {
 			}
 			s.keep(mail.String())
 			say("250 kept")
+		case "RCPT":
+			if s.rejects.Load() {
+				say("550 5.1.1 no such mailbox here")
+				continue
+			}
+			say("250 go on")
 		case "QUIT":
 			say("221 bye")
 			return

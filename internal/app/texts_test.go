@@ -205,6 +205,23 @@ func TestAReplyOfNo_ReachesAllThatWereToldThereAndNoLaterOne(t *testing.T) {
 	require.Equal(t, client.StateCoolingOff, later.Read(t).State)
 }
 
+// R-189. With the account goes what its number could be found by; and who has opted out is a failure, not a silence.
+func TestErasure_ForgetsWhoMayReply(t *testing.T) {
+	t.Parallel()
+	s := apptest.New(t, apptest.WithPhones())
+	s.Register(t, apptest.Person{Ref: "ada", Email: ada, Phone: adaPhone})
+	c, _ := held(t, s)
+	s.Phones.Await(t, adaPhone, heldText, 1)
+	hashes := func() int {
+		return apptest.Query[int](t, s, `SELECT count(*) FROM notice WHERE reply_hash IS NOT NULL`)
+	}
+	require.Equal(t, 1, hashes(), "the telephone's, and no other")
+	require.Equal(t, http.StatusOK, c.Do(t, http.MethodPost, "/cancel", nil).Status)
+	settle(t, s)
+	require.Equal(t, http.StatusNoContent, s.Account(t, http.MethodDelete, "ada", "", nil).Status)
+	require.Zero(t, hashes())
+}
+
 // R-035. Nobody but Twilio speaks for Twilio, whatever the request says of its host.
 func TestCallbacks_OfOthersChangeNothing(t *testing.T) {
 	t.Parallel()
