@@ -23,7 +23,7 @@ func TestEveryCommand_HasHelp(t *testing.T) {
 		"", "serve", "dev", "demo", "migrate", "tenant", "tenant create", "tenant list", "tenant set", "client", "client create", "client list", "client rotate",
 		"client revoke", "account", "account import", "policy", "policy check", "policy show", "audit", "audit list",
 		"alert", "alert list", "alert show", "alert ack", "control", "control list", "control set", "control lift",
-		"recovery", "recovery show",
+		"recovery", "recovery show", "notice", "notice bounced",
 		"keyring", "keyring generate", "keyring rotate", "keyring rewrap", "limits", "config", "version",
 	} {
 		out, err := command(t, nil, "", append(strings.Fields(args), "--help")...)

@@ -52,6 +52,7 @@ type cli struct {
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 	Workforce workforceCmd `cmd:"" help:"Show who may sign in, and explain what a token would allow."`
 	Recovery  recoveryCmd  `cmd:"" help:"Show what stops a recovery."`
+	Notice    noticeCmd    `cmd:"" help:"Tell of mails that came back."`
 }
 
 // env is what every command gets.

@@ -105,6 +105,31 @@ func TestUndeliverableNotices_NothingBecomesReadyAndTheOperatorSeesWhy(t *testin
 	}
 }
 
+// R-102. A mail that comes back after the mail server had taken it was never a notice.
+func TestNoticeBounced_TakesAnAcceptanceBack(t *testing.T) {
+	t.Parallel()
+	mail, url := startSink(t), pgtest.URL(t)
+	s := apptest.New(t, apptest.WithDatabase(url), apptest.WithProviders(), apptest.WithEnv(mail.environ(t)...))
+	s.Register(t, apptest.Person{Ref: "ada", Email: "ada@example.com", Backup: "ada.backup@example.org"})
+	c := s.Start(t, apptest.Claimant{Identifier: apptest.Email("ada@example.com"), NewDevice: true})
+	ch := c.Ask(t, client.MethodEmail)
+	require.Equal(t, http.StatusOK, c.Answer(t, ch.ID, awaitCode(t, mail, ch.ID)).Status)
+	require.Eventually(t, func() bool {
+		return apptest.Query[int](t, s, `SELECT count(*) FROM notice WHERE kind = 'hold_entered' AND accepted_at IS NOT NULL`) == 2
+	}, patience, 10*time.Millisecond)
+	s.Advance(t, 24*time.Hour+time.Second)
+	c.Await(t, client.StateReady)
+
+	environ := []string{"HOLDFAST_DATABASE_URL=" + url}
+	id := apptest.Query[string](t, s, `
+		SELECT n.id FROM notice n WHERE n.kind = 'hold_entered' AND NOT EXISTS (SELECT 1 FROM evidence e WHERE e.source = n.channel_id)`) + "@example.com"
+	require.Equal(t, id+"  settled hold_entered\n", operate(t, environ, "", "notice", "bounced", "<"+id+">"))
+	awaitEvent(t, s, c.ID, "recovery.undeliverable")
+	require.Equal(t, client.StateAssisted, c.Read(t).State)
+	require.Contains(t, operate(t, environ, "", "notice", "bounced", id), "repeated")
+	require.Contains(t, operate(t, environ, "", "notice", "bounced", "nobody@example.com"), "waiting")
+}
+
 func TestRecoveryShow_NamesWhatItCannotFind(t *testing.T) {
 	t.Parallel()
 	environ := []string{"HOLDFAST_DATABASE_URL=" + pgtest.URL(t)}
