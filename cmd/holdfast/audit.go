@@ -2,22 +2,31 @@ package main
 
 import (
 	"encoding/json"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/app"
 	"github.com/holdfast/holdfast/internal/audit"
+	"github.com/holdfast/holdfast/internal/auditlog"
+	"github.com/holdfast/holdfast/internal/config"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/postgres"
+	"github.com/holdfast/holdfast/internal/secret"
 )
 
 type auditCmd struct {
-	List auditListCmd `cmd:"" help:"List a tenant's audit events, newest first."`
+	List       auditListCmd       `cmd:"" help:"List a tenant's audit events, newest first."`
+	Checkpoint auditCheckpointCmd `cmd:"" help:"Print the newest checkpoint and how far sealing is behind."`
+	Keys       auditKeysCmd       `cmd:"" help:"Print the keys that checkpoints are verified with."`
 }
 
 type auditListCmd struct {
 	Tenant   string `required:"" help:"The tenant."`
+	Account  string `help:"Only events that concern this account, by your name of it (account_ref) or its id (acc_…)."`
 	Recovery string `help:"Only events of this recovery (rcv_…)."`
-	Subject  string `help:"Only events about this account, client, notice … (acc_…, cli_…, ntc_…)."`
+	Subject  string `help:"Only events about this thing (acc_…, cas_…, cli_…, ntc_…)."`
+	Actor    string `help:"Only what this client, agent or operator did."`
 	Action   string `help:"Only this action, such as recovery.completed."`
 	Since    string `help:"Only events from this time on (RFC 3339)."`
 	Until    string `help:"Only events before this time (RFC 3339)."`
@@ -26,10 +35,13 @@ type auditListCmd struct {
 	JSON     bool   `help:"One JSON object a line."`
 }
 
-// Run lists events.
+// Run lists events. Like every reading of the log, it is an event itself.
 func (c auditListCmd) Run(e *env) error {
-	f := postgres.EventFilter{
-		Tenant: c.Tenant, Subject: c.Subject, Recovery: c.Recovery, Action: audit.Action(c.Action), Limit: c.Limit, Cursor: c.Cursor,
+	f := auditlog.Filter{
+		AccountRef: c.Account, Subject: c.Subject, Recovery: c.Recovery, Actor: c.Actor, Action: audit.Action(c.Action), Limit: c.Limit, Cursor: c.Cursor,
+	}
+	if secret.ParseID("acc", c.Account) == nil {
+		f.AccountRef, f.Account = "", c.Account
 	}
 	var err error
 	if f.From, err = parseTime("--since", c.Since); err != nil {
@@ -38,37 +50,108 @@ func (c auditListCmd) Run(e *env) error {
 	if f.To, err = parseTime("--until", c.Until); err != nil {
 		return err
 	}
-	return e.withDB(func(db *postgres.DB) error {
-		events, next, err := db.ListEvents(e.ctx, f)
+	return e.withAudit(func(log *auditlog.Log, _ *postgres.DB, _ config.Config) error {
+		page, err := log.Events(e.ctx, auditlog.Reader{Tenant: c.Tenant, By: operator()}, f)
 		if err != nil {
 			return err
 		}
 		if c.JSON {
-			return e.printJSON(events)
+			return e.printJSON(page.Records)
 		}
 		w := tabwriter.NewWriter(e.out, 0, 4, 2, ' ', 0)
 		t := &env{out: w}
-		t.printf("TIME\tACTION\tOUTCOME\tACTOR\tSUBJECT\tCHANGE\tREASON\n")
-		for _, x := range events {
-			change := ""
-			if x.Version > 0 {
-				change = x.From + " → " + x.To
+		t.printf("TIME\tACTION\tOUTCOME\tACTOR\tSUBJECT\tCHANGE\tREASON\tLOG\n")
+		for _, x := range page.Records {
+			change, place := "", "not sealed"
+			if x.Event.Version > 0 {
+				change = x.Event.From + " → " + x.Event.To
 			}
-			t.printf("%s\t%s\t%s\t%s %s\t%s\t%s\t%s\n", x.At.Format(time.RFC3339), x.Action, x.Outcome, x.Actor.Kind, x.Actor.ID, x.Subject, change, x.Reason)
+			if x.Sealed() {
+				place = strconv.FormatInt(x.Index, 10)
+			}
+			t.printf("%s\t%s\t%s\t%s %s\t%s\t%s\t%s\t%s\n", x.Event.At.Format(time.RFC3339), x.Event.Action, x.Event.Outcome, x.Event.Actor.Kind,
+				x.Event.Actor.ID, x.Event.Subject, change, x.Event.Reason, place)
 		}
-		if next != "" {
-			t.printf("more: --cursor %s\n", next)
+		if page.Next != "" {
+			t.printf("more: --cursor %s\n", page.Next)
 		}
 		return w.Flush()
 	})
 }
 
-func (e *env) printJSON(events []audit.Event) error {
+func (e *env) printJSON(records []auditlog.Record) error {
 	enc := json.NewEncoder(e.out)
-	for _, x := range events {
-		if err := enc.Encode(x); err != nil {
+	for _, x := range records {
+		if x.Personal != nil {
+			x.Event.Origin, x.Event.RequestID = x.Personal.Origin, x.Personal.RequestID
+		}
+		if err := enc.Encode(x.Event); err != nil {
 			return fault.Wrap(err, "write events")
 		}
+	}
+	return nil
+}
+
+// withAudit runs an operator's command on the audit log.
+func (e *env) withAudit(fn func(*auditlog.Log, *postgres.DB, config.Config) error) error {
+	cfg, err := e.config(nil, config.ForOperating)
+	if err != nil {
+		return err
+	}
+	keys, err := app.ReadKeys(cfg)
+	if err != nil {
+		return err
+	}
+	return e.withDB(func(db *postgres.DB) error {
+		log, err := app.NewAuditLog(cfg, db, keys)
+		if err != nil {
+			return err
+		}
+		return fn(log, db, cfg)
+	})
+}
+
+type auditCheckpointCmd struct{}
+
+// Run prints the checkpoint.
+func (auditCheckpointCmd) Run(e *env) error {
+	return e.withAudit(func(log *auditlog.Log, db *postgres.DB, _ config.Config) error {
+		note, err := log.Checkpoint(e.ctx)
+		if fault.CodeOf(err) == fault.CodeNotFound {
+			e.printf("nothing is sealed yet under the origin %s\n", log.Origin)
+			return errCheckFailed
+		}
+		if err != nil {
+			return err
+		}
+		e.printf("%s", note)
+		lag, err := postgres.NewAuditLog(db).Lag(e.ctx, log.Origin)
+		if err != nil {
+			return err
+		}
+		e.printf("\n%d events sealed; the oldest that is not has been waiting for %s\n", lag.Size, lag.Waiting.Round(time.Millisecond))
+		return nil
+	})
+}
+
+type auditKeysCmd struct{}
+
+// Run prints the keys. It needs no database.
+func (auditKeysCmd) Run(e *env) error {
+	cfg, err := e.config(nil)
+	if err != nil {
+		return err
+	}
+	keys, err := app.ReadKeys(cfg)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys.CheckpointKeys() {
+		text, err := audit.VerifierKey(app.AuditOrigin(cfg), k.Public())
+		if err != nil {
+			return err
+		}
+		e.printf("%s\n", text)
 	}
 	return nil
 }

@@ -85,7 +85,8 @@ func checkEvents(t *testing.T, database string, answered []answered) {
 		return n
 	}
 	for _, a := range answered {
-		n := count(`SELECT count(*) FROM audit_event WHERE request_id = $1 AND recovery_id = $2 AND action = ANY ($3)`, a.request, a.recovery, a.actions())
+		n := count(`SELECT count(*) FROM audit_event e JOIN audit_personal p ON p.tenant_id = e.tenant_id AND p.event_id = e.id
+			WHERE p.request_id = $1 AND e.recovery_id = $2 AND e.action = ANY ($3)`, a.request, a.recovery, a.actions())
 		require.Equal(t, 1, n, "the audit event of %+v", a)
 	}
 	require.Zero(t, count(`SELECT count(*) FROM recovery r WHERE r.version <> (

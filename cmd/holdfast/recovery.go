@@ -33,7 +33,7 @@ func (c recoveryShowCmd) Run(e *env) error {
 		}
 	}
 	return e.withDB(func(db *postgres.DB) error {
-		found, err := db.ShowRecovery(e.ctx, c.Tenant, name, c.Events)
+		found, err := db.ShowRecovery(e.ctx, operator(), c.Tenant, name, c.Events)
 		if err != nil {
 			return err
 		}

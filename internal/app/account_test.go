@@ -90,7 +90,7 @@ func TestAnAccountUnderRecovery_IsFrozen(t *testing.T) {
 		apptest.Refused(t, a, http.StatusConflict, client.ProblemCodeRecoveryOpen)
 	}
 	delete(before, "river.river_job") // the hold's notices may be on their way
-	require.Empty(t, grownBeside(before, s.Rows(t), "river.river_job", "public.audit_event", "public.idempotency"))
+	require.Empty(t, grownBeside(before, s.Rows(t), "river.river_job", "public.audit_event", "public.audit_personal", "public.idempotency"))
 	require.NotEmpty(t, s.Status(t, "ada").Restrict)
 
 	s.Advance(t, r.NotBefore.Sub(s.Now(t))+1)
@@ -152,7 +152,7 @@ func TestAnImport_ReportsBadLinesAndTakesTheRest(t *testing.T) {
 	report = send()
 	require.EqualValues(t, 0, report.Imported)
 	require.EqualValues(t, 5, report.Replaced)
-	require.Empty(t, grownBeside(before, s.Rows(t), "public.audit_event"), "safe to repeat")
+	require.Empty(t, grownBeside(before, s.Rows(t), "public.audit_event", "public.audit_personal"), "safe to repeat")
 
 	c := s.Start(t, apptest.Claimant{Identifier: apptest.Email("u6@example.com")})
 	require.Equal(t, client.StateCoolingOff, c.ProveBy(t, client.MethodEmail).State)

@@ -67,6 +67,8 @@ func clientRule(class httpapi.Class) throttle.Name {
 		return throttle.GrantClient
 	case httpapi.ClassAccount:
 		return throttle.AccountClient
+	case httpapi.ClassAudit:
+		return throttle.AuditClient
 	case httpapi.ClassStart, httpapi.ClassChallenge, httpapi.ClassVerify, httpapi.ClassRead, httpapi.ClassObjection, httpapi.ClassPage,
 		httpapi.ClassProvider:
 		return throttle.RequestClient
@@ -89,7 +91,7 @@ func sourceRule(class httpapi.Class) (throttle.Name, bool) {
 		return throttle.DocsSource, true
 	case httpapi.ClassProvider:
 		return throttle.ProviderSource, true
-	case httpapi.ClassStart, httpapi.ClassGrant, httpapi.ClassAccount:
+	case httpapi.ClassStart, httpapi.ClassGrant, httpapi.ClassAccount, httpapi.ClassAudit:
 		return "", false
 	default:
 		return throttle.ReadSource, true

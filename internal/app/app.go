@@ -19,6 +19,7 @@ import (
 	"github.com/holdfast/holdfast/api"
 	"github.com/holdfast/holdfast/internal/account"
 	"github.com/holdfast/holdfast/internal/audit"
+	"github.com/holdfast/holdfast/internal/auditlog"
 	"github.com/holdfast/holdfast/internal/clock"
 	"github.com/holdfast/holdfast/internal/config"
 	"github.com/holdfast/holdfast/internal/credential"
@@ -54,6 +55,8 @@ type App struct {
 	Clients    *credential.Clients
 	Endpoints  *signal.Endpoints
 	Abuse      *Abuse
+	Audit      *auditlog.Log
+	Sealer     *auditlog.Sealer
 	Metrics    *telemetry.Metrics
 	Readiness  *telemetry.Readiness
 	Handler    http.Handler // the public port
@@ -130,6 +133,9 @@ func (a *App) assemble(ctx context.Context, deps Deps) error {
 		return err
 	}
 	if err := a.sending(deps); err != nil {
+		return err
+	}
+	if err := a.auditing(ctx); err != nil {
 		return err
 	}
 	a.watch()
@@ -318,7 +324,7 @@ func (a *App) edge(lim limits, deps Deps) error {
 	server, err := httpapi.New(httpapi.Config{
 		Texts: heard, Replies: a.Config.Twilio.Replies,
 		Alerts: a.Abuse.Desk, Controls: a.Abuse.Controls,
-		PublicURL: h.PublicURL, Contract: api.OpenAPI(), Recoveries: a.Recoveries, Accounts: a.Accounts, Clients: a.Clients, Limits: lim,
+		PublicURL: h.PublicURL, Contract: api.OpenAPI(), Recoveries: a.Recoveries, Accounts: a.Accounts, Clients: a.Clients, Audit: a.Audit, Limits: lim,
 		Pages: pages, JWKS: a.Keys.JWKS, Keyring: a.Keys, Webhooks: a.Endpoints,
 		Source: func(r *http.Request) (netip.Addr, error) {
 			return throttle.ClientAddr(r, h.TrustedProxies, h.ProxyHops)

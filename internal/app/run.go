@@ -166,7 +166,7 @@ func (a *App) loops() []job.Loop {
 	if !a.Config.Works() {
 		return loops
 	}
-	return append(loops,
+	return append(append(loops, a.auditLoops()...),
 		job.Loop{Name: "wake", Every: wakeEvery, Log: a.Log, Work: a.wake},
 		job.Loop{Name: "erasures", Every: sweepEvery, Log: a.Log, Work: func(ctx context.Context) (bool, error) {
 			n, err := a.Accounts.EraseDue(ctx, eraseAtOnce)

@@ -98,6 +98,8 @@ const (
 	PolicyActivated        Action = "policy.activated"
 	AuthorisationFailed    Action = "authorisation.failed"
 	AccountsImported       Action = "account.imported"
+	AuditRead              Action = "audit.read"     // events were looked at (R-176): one event for a request
+	AuditExported          Action = "audit.exported" // events were taken away
 )
 
 // What is told to other systems, and who manages that (requirements.md, section 5 and L).
@@ -136,6 +138,7 @@ type Event struct {
 	Actor         Actor          `json:"actor"`
 	Action        Action         `json:"action"`
 	Subject       string         `json:"subject"`            // the id of what it is about: rcv_, acc_, cli_, …
+	Account       string         `json:"account,omitempty"`  // the account concerned; the database fills it in as it writes
 	Recovery      string         `json:"recovery,omitempty"` // set when a recovery is concerned
 	Version       int64          `json:"version,omitempty"`  // the recovery's version after the change; 0 when the event is no transition
 	From          string         `json:"from,omitempty"`     // states, for transitions

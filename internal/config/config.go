@@ -27,6 +27,7 @@ type Config struct {
 	Keys        Keys      `env:"-"`
 	Limits      Limits    `env:"-"`
 	Policy      Policy    `env:"-"`
+	Audit       Audit     `env:"-"`
 	SMTP        SMTP      `env:"-"`
 	Twilio      Twilio    `env:"-"`
 	Texts       Texts     `env:"-"`
@@ -78,6 +79,12 @@ type Policy struct {
 	Preset  Preset        `env:"POLICY" help:"the preset in force when nothing else is: balanced or nist; balanced when absent"`
 	File    string        `env:"POLICY_FILE" help:"a policy document (YAML) in place of a preset"`
 	CodeTTL time.Duration `env:"CODE_TTL" envDefault:"10m" help:"how long a code that was sent is valid, 1m to 10m (R-025)"`
+}
+
+// Audit is the sealed audit log.
+type Audit struct {
+	Origin     string `env:"AUDIT_ORIGIN" help:"the name of the log, which its checkpoints carry; the host of PUBLIC_URL and /audit when absent. A new name begins a new log"`
+	AnchorFile string `env:"AUDIT_ANCHOR_FILE" help:"file of this node that checkpoints are appended to before they are published: it tells a restored database that would fork the log"`
 }
 
 // SMTP is the mail server. It is off without a host.

@@ -41,6 +41,7 @@ const (
 	CodeStepUp              Code = "insufficient_user_authentication"
 	CodeInteractiveUse      Code = "interactive_use"
 	CodeRecoveriesPaused    Code = "recoveries_paused"
+	CodeNotSealed           Code = "not_sealed"
 )
 
 // Definition is what a code means to a caller.
@@ -84,6 +85,7 @@ var registry = map[Code]Definition{
 	CodeStepUp:              {Unauthenticated, "Insufficient user authentication", "This needs a recent and strong sign-in. Sign in again and repeat the request."},
 	CodeInteractiveUse:      {Forbidden, "Interactive use", "This credential belongs to a machine and must not be used from a browser."},
 	CodeRecoveriesPaused:    {Unavailable, "Recoveries paused", "New recoveries are paused for now. Please try again later."},
+	CodeNotSealed:           {Conflict, "Not sealed yet", "The event is not sealed into the audit log yet. Ask again in a few seconds."},
 	CodeTimeout:             {Unavailable, "Timed out", "The request took too long. Its outcome is safe to ask for again with the same Idempotency-Key."},
 }
 

@@ -110,7 +110,7 @@ func (o *operation) readQuery(raw string) (map[string]string, error) {
 // fits reports whether a parameter's text is what its schema says.
 func fits(schema *openapi3.Schema, text string) bool {
 	if schema.Type.Is(openapi3.TypeInteger) {
-		n, err := strconv.ParseInt(text, 10, 32)
+		n, err := strconv.ParseInt(text, 10, 64)
 		return err == nil && strconv.FormatInt(n, 10) == text && schema.VisitJSON(float64(n), openapi3.FailFast()) == nil
 	}
 	if schema.Type.Is(openapi3.TypeBoolean) {

@@ -250,7 +250,7 @@ func TestFaults_BecomeProblemDocuments(t *testing.T) { // R-146, R-147
 		fault.CodeUnavailable: 503, fault.CodeOverloaded: 503, fault.CodeFactorRefused: 422, fault.CodeIdentifierTaken: 409,
 		fault.CodePolicyInvalid: 422, fault.CodeMethodUnavailable: 422, fault.CodeTimeout: 503,
 		fault.CodeStepUp: 401, fault.CodeInteractiveUse: 403,
-		fault.CodeRecoveriesPaused: 503,
+		fault.CodeRecoveriesPaused: 503, fault.CodeNotSealed: 409,
 	}
 	require.Len(t, want, len(fault.Codes()))
 	b := setup(t)

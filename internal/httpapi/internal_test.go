@@ -138,6 +138,8 @@ func requireClosed(t *testing.T, name string, ref *openapi3.SchemaRef) {
 	s := ref.Value
 	require.NotNil(t, s, name)
 	switch {
+	case strings.HasSuffix(name, "AuditEvent.details") || strings.HasSuffix(name, "events[].details") || strings.HasSuffix(name, ".event.details"):
+		// The one open object, and in answers only: each action has details of its own, and the vocabulary of actions grows.
 	case s.Type.Is("object"):
 		require.NotNil(t, s.AdditionalProperties.Has, name)
 		require.False(t, *s.AdditionalProperties.Has, name)

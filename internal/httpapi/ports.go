@@ -8,6 +8,8 @@ import (
 
 	"github.com/holdfast/holdfast/internal/abuse"
 	"github.com/holdfast/holdfast/internal/account"
+	"github.com/holdfast/holdfast/internal/audit"
+	"github.com/holdfast/holdfast/internal/auditlog"
 	"github.com/holdfast/holdfast/internal/credential"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/recovery"
@@ -67,6 +69,17 @@ type Controls interface {
 	Lift(ctx context.Context, cmd abuse.LiftCommand) (abuse.Control, error)
 }
 
+// Audit is what can be asked of the audit log. A tenant sees its own events; hashes are the whole installation's.
+type Audit interface {
+	Events(ctx context.Context, who auditlog.Reader, f auditlog.Filter) (auditlog.Page, error)
+	Event(ctx context.Context, who auditlog.Reader, id string) (auditlog.Record, error)
+	Proof(ctx context.Context, who auditlog.Reader, id string) (auditlog.Proof, error)
+	Checkpoint(ctx context.Context) ([]byte, error)
+	Consistency(ctx context.Context, from, to int64) (sizes [2]int64, hashes []audit.Hash, err error)
+	Tile(ctx context.Context, path string) ([]byte, error)
+	VerifierKeys() (origin string, keys []string)
+}
+
 // Authenticator tells who presents a credential.
 type Authenticator interface {
 	// Authenticate gives the principal of a live credential. Everything else is fault.CodeUnauthenticated, in one form; a
@@ -86,6 +99,7 @@ const (
 	ClassGrant     Class = "grant"     // taking and redeeming grants
 	ClassAccount   Class = "account"   // the identity system's work on accounts
 	ClassObjection Class = "objection" // owners' objections, never to be lost lightly
+	ClassAudit     Class = "audit"     // reading the audit log
 	ClassPage      Class = "page"      // documents and pages that anyone may read
 	ClassProvider  Class = "provider"  // what pretends to be a provider's callback and is not
 )

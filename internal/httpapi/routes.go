@@ -138,6 +138,8 @@ func routes() []route {
 		rcv                 = "/v1/recoveries/{recovery_id}"
 		acc                 = "/v1/accounts/{account_ref}"
 		whk                 = "/v1/webhooks/{webhook_id}"
+		evt                 = "/v1/audit/events"
+		tile                = "/v1/audit/tile/{level}/{part1}"
 	)
 	return []route{
 		{method: post, path: "/v1/recoveries", caller: starter, class: ClassStart, key: keyRequired, body: bodyJSON, handle: (*handler).startRecovery},
@@ -179,6 +181,17 @@ func routes() []route {
 		{method: get, path: "/v1/controls", caller: staff(credential.ControlsRead), class: ClassRead, handle: (*handler).listControls},
 		{method: post, path: "/v1/controls", caller: staff(credential.ControlsWrite).freshly(), class: ClassRead, key: keyRequired, body: bodyJSON, handle: (*handler).setControl},
 		{method: post, path: "/v1/controls/{control_id}/lift", caller: staff(credential.ControlsWrite).freshly(), class: ClassRead, key: keyRequired, body: bodyJSON, handle: (*handler).liftControl},
+
+		{method: get, path: evt, caller: staff(credential.AuditRead), class: ClassAudit, handle: (*handler).listAuditEvents},
+		{method: get, path: evt + "/{event_id}", caller: staff(credential.AuditRead), class: ClassAudit, handle: (*handler).getAuditEvent},
+		{method: get, path: evt + "/{event_id}/proof", caller: staff(credential.AuditRead), class: ClassAudit, handle: (*handler).proveAuditEvent},
+		{method: get, path: "/v1/audit/checkpoint", caller: staff(credential.AuditRead), class: ClassAudit, handle: (*handler).auditCheckpoint},
+		{method: get, path: "/v1/audit/consistency", caller: staff(credential.AuditRead), class: ClassAudit, handle: (*handler).auditConsistency},
+		{method: get, path: "/v1/audit/keys", caller: staff(credential.AuditRead), class: ClassAudit, handle: (*handler).auditKeys},
+		{method: get, path: tile, caller: staff(credential.AuditRead), class: ClassAudit, handle: (*handler).auditTile},
+		{method: get, path: tile + "/{part2}", caller: staff(credential.AuditRead), class: ClassAudit, handle: (*handler).auditTile},
+		{method: get, path: tile + "/{part2}/{part3}", caller: staff(credential.AuditRead), class: ClassAudit, handle: (*handler).auditTile},
+		{method: get, path: tile + "/{part2}/{part3}/{part4}", caller: staff(credential.AuditRead), class: ClassAudit, handle: (*handler).auditTile},
 
 		{method: post, path: "/v1/objections", caller: open(), class: ClassObjection, key: keyOptional, body: bodyJSON, handle: (*handler).objectByLink},
 		{method: get, path: "/objection", caller: open(), class: ClassPage, page: true, handle: (*handler).objectionPage},

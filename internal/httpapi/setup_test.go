@@ -37,6 +37,7 @@ const (
 	factorID    = "fac_01kagx0b1c3d5e7f9g1h3j5k7m"
 	accountID   = "acc_01kagwy8j3c5e7g9k1m2n4p6q8"
 	channelID   = "chn_01kagwy8j4d6f8h0k2m4n6p8q0"
+	eventID     = "evt_01kagx3z8fet0a1m6c9d2v4w7y"
 	claimantTok = "hfc_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT0uV1wX2yZ3aB4"
 	grantTok    = "hfg_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT0uV1wX2yZ3aB4"
 )
@@ -326,7 +327,7 @@ func setup(t *testing.T, change ...func(*httpapi.Config)) *bundle {
 	cfg := httpapi.Config{
 		PublicURL: "https://recovery.example.com", Contract: api.OpenAPI(), Recoveries: b.core, Accounts: accounts{b.core}, Webhooks: webhooks{b.core},
 		Alerts: alerts{b.core}, Controls: controls{b.core},
-		Clients: clients{}, Limits: b.limits, Texts: texts{b.core}, Replies: true, Pages: pages{}, Keyring: keyring,
+		Clients: clients{}, Audit: log{b.core}, Limits: b.limits, Texts: texts{b.core}, Replies: true, Pages: pages{}, Keyring: keyring,
 		JWKS:   func() []byte { return []byte(`{"keys":[]}`) },
 		Source: func(*http.Request) (netip.Addr, error) { return netip.MustParseAddr("192.0.2.1"), nil },
 		Logger: telemetry.NewLogger(b.log, slog.LevelInfo, false), Metrics: telemetry.NewMetrics(telemetry.Build{}), Clock: clock.System{},
@@ -444,5 +445,6 @@ func good() map[string]sent {
 		"getStylesheet":      {method: "GET", path: "/pages.css", bearer: "-"},
 	}
 	maps.Copy(all, goodWebhooks())
+	maps.Copy(all, goodAudit())
 	return all
 }

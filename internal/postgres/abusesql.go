@@ -16,7 +16,8 @@ WITH counted AS MATERIALIZED (
     SELECT e.tenant_id, date_trunc('minute', e.at) AS minute, m.measure, m.subject, m.source, m.route, count(*) AS n
       FROM tenant t
      CROSS JOIN LATERAL (
-        SELECT x.tenant_id, x.at, x.action, x.subject, x.recovery_id, x.origin, x.details
+        SELECT x.tenant_id, x.at, x.action, x.subject, x.recovery_id, x.details,
+               coalesce((SELECT p.origin FROM audit_personal p WHERE p.tenant_id = x.tenant_id AND p.event_id = x.id), '') AS origin
           FROM audit_event x
          WHERE x.tenant_id = t.id AND x.id >= $1 AND x.id < $2
            AND x.action IN ('recovery.initiated', 'recovery.proof.rejected', 'recovery.contested', 'recovery.objected', 'recovery.vetoed',

@@ -166,6 +166,9 @@ func (t *accountTx) erase(ctx context.Context, c account.Change) error {
 	if err := t.q.EraseChannels(ctx, t.p, dbsqlc.EraseChannelsParams{TenantID: c.Tenant, AccountID: c.Account, At: &c.At}); err != nil {
 		return err
 	}
+	if err := t.q.EraseAuditPersonal(ctx, t.p, dbsqlc.EraseAuditPersonalParams{TenantID: c.Tenant, AccountID: c.Account}); err != nil {
+		return err
+	}
 	return t.q.EraseAccount(ctx, t.p, dbsqlc.EraseAccountParams{TenantID: c.Tenant, ID: c.Account, At: &c.At})
 }
 

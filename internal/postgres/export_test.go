@@ -3,6 +3,9 @@ package postgres
 import (
 	"context"
 
+	"github.com/jackc/pgx/v5"
+
+	"github.com/holdfast/holdfast/internal/auditlog"
 	"github.com/holdfast/holdfast/internal/postgres/dbsqlc"
 )
 
@@ -20,3 +23,6 @@ const (
 
 // IDAt is the smallest event id of a time.
 var IDAt = idAt
+
+// EventsSQL is the statement that reads a page of events.
+func EventsSQL(origin string, f auditlog.Filter) (string, pgx.NamedArgs) { return eventsSQL(origin, f) }

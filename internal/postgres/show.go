@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/internal/audit"
+	"github.com/holdfast/holdfast/internal/auditlog"
 	"github.com/holdfast/holdfast/internal/factor"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/postgres/dbsqlc"
@@ -32,8 +33,9 @@ type Shown struct {
 }
 
 // ShowRecovery finds a recovery by its id or its reference and loads what is around it, with at most events audit events. An
-// empty tenant means any. It is fault.CodeNotFound when there is none, and CodeConflict when the reference names several.
-func (db *DB) ShowRecovery(ctx context.Context, tenant, name string, events int) (Shown, error) {
+// empty tenant means any. It is fault.CodeNotFound when there is none, and CodeConflict when the reference names several. That
+// by looked is an audit event of its own.
+func (db *DB) ShowRecovery(ctx context.Context, by audit.Actor, tenant, name string, events int) (Shown, error) {
 	found, err := db.q.FindRecoveries(ctx, db.pool, dbsqlc.FindRecoveriesParams{TenantID: tenant, Name: name})
 	switch {
 	case err != nil:
@@ -59,6 +61,12 @@ func (db *DB) ShowRecovery(ctx context.Context, tenant, name string, events int)
 			Reason: n.FailedReason, Provider: n.Provider,
 		})
 	}
-	out.Events, _, err = db.ListEvents(ctx, EventFilter{Tenant: tenant, Recovery: id, Limit: events})
+	page, err := NewAuditLog(db).Events(ctx, "", auditlog.Filter{Tenant: tenant, Recovery: id, Limit: events}, audit.Event{
+		ID: newEventID(out.Now), Tenant: tenant, At: out.Now, Actor: by, Action: audit.AuditRead, Subject: id, Outcome: audit.Success,
+		Details: map[string]any{"recovery": id, "limit": events},
+	})
+	for _, r := range page.Records {
+		out.Events = append(out.Events, r.Event)
+	}
 	return out, err
 }

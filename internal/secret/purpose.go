@@ -27,6 +27,7 @@ const (
 	PurposeDecoy       Purpose = "decoy"       // pseudonyms of identifiers that name no account
 	PurposeReply       Purpose = "reply"       // numbers that may answer a notice, whatever the tenant
 	PurposeSignal      Purpose = "signal"      // webhook keys, and names of erased accounts until they were told of
+	PurposeCheckpoint  Purpose = "checkpoint"  // seeds of the Ed25519 keys that sign the audit log's checkpoints
 )
 
 // The purposes of token hashes alone.
@@ -40,7 +41,7 @@ const (
 func derived() []Purpose {
 	return []Purpose{
 		PurposeIdentifier, PurposeCode, PurposePepper, PurposeKEK, PurposeObjection, PurposeIdempotency,
-		PurposeNetwork, PurposeDevice, PurposeDestination, PurposeDecoy, PurposeReply, PurposeSignal,
+		PurposeNetwork, PurposeDevice, PurposeDestination, PurposeDecoy, PurposeReply, PurposeSignal, PurposeCheckpoint,
 	}
 }
 

@@ -31,6 +31,7 @@ const (
 	GrantClient      Name = "grant_client"
 	AccountClient    Name = "account_client"
 	LookupTenant     Name = "lookup_tenant"
+	AuditClient      Name = "audit_client"
 )
 
 const (
@@ -148,6 +149,11 @@ func DefaultRules() Rules {
 			Name:    LookupTenant,
 			Windows: []Window{perHour(500), perDay(3000)},
 			Reason:  "questions to carriers cost money; beyond it every SIM is unknown, which raises the tier",
+		},
+		{
+			Name:    AuditClient,
+			Windows: []Window{perMinute(1200)},
+			Reason:  "an auditor pages and fetches proofs; each reading is an event itself",
 		},
 	}
 }

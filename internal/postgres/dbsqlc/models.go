@@ -29,26 +29,6 @@ type Alert struct {
 	Version         int64
 }
 
-type AuditEvent struct {
-	TenantID        string
-	ID              string
-	At              time.Time
-	ActorKind       string
-	ActorID         string
-	Action          string
-	Subject         string
-	RecoveryID      *string
-	RecoveryVersion *int64
-	FromState       *string
-	ToState         *string
-	Reason          string
-	PolicyVersion   string
-	Outcome         string
-	Origin          string
-	RequestID       string
-	Details         []byte
-}
-
 type Control struct {
 	TenantID   string
 	ID         string

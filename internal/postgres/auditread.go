@@ -1,0 +1,171 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/holdfast/holdfast/internal/audit"
+	"github.com/holdfast/holdfast/internal/auditlog"
+	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/secret"
+)
+
+var _ auditlog.ReadStore = (*AuditLog)(nil)
+
+// idSlack is by how much an event's id may be older than its time.
+const idSlack = time.Minute
+
+// recordSQL selects records. Only what is asked for is in a statement, so that its plan can use the index that fits: a
+// condition of the form "no filter or equal" would keep a prepared statement from all of them.
+const recordSQL = `select ` + entryColumns + `, coalesce(l.leaf_index, -1), l.leaf from ` + entryTables + `
+	left join lateral (select x.leaf_index, x.leaf from audit_leaf x
+		where x.log_id = (select g.id from audit_log g where g.origin = @origin) and x.tenant_id = e.tenant_id and x.event_id = e.id offset 0) l on true
+	where `
+
+// condition gives the conditions of a filter and their arguments.
+func condition(origin string, f auditlog.Filter) (string, pgx.NamedArgs) {
+	where, args := []string{"e.tenant_id = @tenant"}, pgx.NamedArgs{"origin": origin, "tenant": f.Tenant}
+	for _, c := range []struct{ sql, name, value string }{
+		{"e.account_id = @account", "account", f.Account},
+		{"e.recovery_id = @recovery", "recovery", f.Recovery},
+		{"e.subject = @subject", "subject", f.Subject},
+		{"e.actor_id = @actor", "actor", f.Actor},
+		{"e.action = @action", "action", string(f.Action)},
+	} {
+		if c.value != "" {
+			where, args[c.name] = append(where, c.sql), c.value
+		}
+	}
+	// Ids sort by time: a bound on the id lets every index stop where the period ends.
+	if !f.From.IsZero() {
+		where = append(where, "e.at >= @from and e.id >= @floor")
+		args["from"], args["floor"] = f.From, idAt(f.From.Add(-idSlack))
+	}
+	if !f.To.IsZero() {
+		where = append(where, "e.at < @to and e.id <= @ceiling")
+		args["to"], args["ceiling"] = f.To, lastIDAt(f.To.Add(idSlack))
+	}
+	return strings.Join(where, " and "), args
+}
+
+// lastIDAt is the largest id of an audit event of that time; idAt is the smallest.
+func lastIDAt(at time.Time) string {
+	return secret.NewID("evt", at, bytes.NewReader(bytes.Repeat([]byte{0xff}, 16)))
+}
+
+// eventsSQL is the statement that Events runs. Tests look at its plan.
+func eventsSQL(origin string, f auditlog.Filter) (string, pgx.NamedArgs) {
+	where, args := condition(origin, f)
+	if f.Cursor != "" {
+		where, args["cursor"] = where+" and e.id < @cursor", f.Cursor
+	}
+	args["limit"] = f.Limit + 1
+	return recordSQL + where + " order by e.id desc limit @limit", args
+}
+
+// Events implements auditlog.ReadStore.
+func (s *AuditLog) Events(ctx context.Context, origin string, f auditlog.Filter, reading audit.Event) (auditlog.Page, error) {
+	var page auditlog.Page
+	sql, args := eventsSQL(origin, f)
+	err := s.db.inTx(ctx, func(p *pipeline) error {
+		var err error
+		if page.Records, err = readRecords(ctx, p, sql, args); err != nil {
+			return err
+		}
+		if len(page.Records) > f.Limit {
+			page.Records = page.Records[:f.Limit]
+			page.Next = page.Records[f.Limit-1].Event.ID
+		}
+		reading.Details["events"] = len(page.Records)
+		return p.appendEvents(ctx, s.db.q, reading)
+	})
+	if err != nil {
+		return auditlog.Page{}, translate(err, "read events")
+	}
+	return page, nil
+}
+
+// Event implements auditlog.ReadStore.
+func (s *AuditLog) Event(ctx context.Context, origin, tenant, id string, reading audit.Event) (auditlog.Record, error) {
+	var out auditlog.Record
+	err := s.db.inTx(ctx, func(p *pipeline) error {
+		found, err := readRecords(ctx, p, recordSQL+`e.tenant_id = @tenant and e.id = @id`, pgx.NamedArgs{"origin": origin, "tenant": tenant, "id": id})
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			return fault.Of(fault.CodeNotFound)
+		}
+		out = found[0]
+		return p.appendEvents(ctx, s.db.q, reading)
+	})
+	return out, translate(err, "read event")
+}
+
+// Record implements auditlog.ReadStore.
+func (s *AuditLog) Record(ctx context.Context, reading audit.Event) error {
+	err := s.db.inTx(ctx, func(p *pipeline) error { return p.appendEvents(ctx, s.db.q, reading) })
+	return translate(err, "record reading")
+}
+
+// Walk implements auditlog.ReadStore.
+func (s *AuditLog) Walk(ctx context.Context, origin string, f auditlog.Filter, after string, atMost int) ([]auditlog.Record, error) {
+	where, args := condition(origin, f)
+	args["after"], args["limit"] = after, atMost
+	out, err := readRecords(ctx, s.db.pool, recordSQL+where+" and e.id > @after order by e.id limit @limit", args)
+	return out, translate(err, "walk events")
+}
+
+// Checkpoint implements auditlog.ReadStore.
+func (s *AuditLog) Checkpoint(ctx context.Context, origin string) (auditlog.Signed, error) {
+	var note, lines string
+	err := s.db.pool.QueryRow(ctx, `
+		select c.note, coalesce((select string_agg(w.lines, '' order by w.witness) from audit_cosignature w where w.log_id = c.log_id and w.size = c.size), '')
+		  from audit_checkpoint c join audit_log l on l.id = c.log_id where l.origin = $1 order by c.size desc, c.signed_at desc limit 1`, origin).Scan(&note, &lines)
+	if err != nil {
+		return auditlog.Signed{}, translate(err, "read checkpoint")
+	}
+	c, err := audit.UnverifiedCheckpoint([]byte(note))
+	if err != nil {
+		return auditlog.Signed{}, fault.Of(fault.CodeInternal).Because(err)
+	}
+	return auditlog.Signed{Checkpoint: c, Note: []byte(note + lines)}, nil
+}
+
+// AccountID implements auditlog.ReadStore.
+func (s *AuditLog) AccountID(ctx context.Context, tenant string, refHashes [][]byte) (string, error) {
+	var id string
+	err := s.db.pool.QueryRow(ctx, `select id from account where tenant_id = $1 and ref_hash = any($2)`, tenant, refHashes).Scan(&id)
+	return id, translate(err, "find account")
+}
+
+// Now implements auditlog.ReadStore.
+func (s *AuditLog) Now(ctx context.Context) (time.Time, error) { return s.db.Now(ctx) }
+
+// rower runs a query: a pool, a transaction or a pipeline.
+type rower interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func readRecords(ctx context.Context, on rower, sql string, args pgx.NamedArgs) ([]auditlog.Record, error) {
+	rows, err := on.Query(ctx, sql, args)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []auditlog.Record
+	for rows.Next() {
+		var r auditlog.Record
+		if r.Entry, err = scanEntry(rows, &r.Index, &r.Leaf); err != nil {
+			return nil, fmt.Errorf("decode event: %w", err)
+		}
+		out = append(out, r)
+	}
+	return out, errors.Join(rows.Err())
+}
