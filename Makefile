@@ -45,6 +45,15 @@ pg: ## make sure that PostgreSQL's binaries are there (no server is started)
 redis: ## make sure that redis-server is there for the tests (no server is started)
 	@./.ci/redis
 
+.PHONY: prometheus
+prometheus: ## make sure that promtool and Alertmanager are there for the tests (no server is started)
+	@./.ci/prometheus
+
+.PHONY: check-alerts
+check-alerts: prometheus ## the alert rules and their unit tests
+	promtool check rules deploy/alerts/holdfast.yaml
+	cd deploy/alerts && promtool test rules holdfast_test.yaml
+
 .PHONY: test
 test: pg redis ## every test, on a real PostgreSQL that it starts itself
 	$(TEST) $(CI_FLAGS) -timeout 15m $(TESTFLAGS) ./...

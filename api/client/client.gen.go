@@ -1257,6 +1257,57 @@ type FieldError struct {
 	Pointer string `json:"pointer"`
 }
 
+// Funnel What recoveries became.
+type Funnel struct {
+	// Rows The rows, newest day first.
+	Rows []FunnelRow `json:"rows"`
+}
+
+// FunnelRow What recoveries of one day, tier and method became.
+type FunnelRow struct {
+	// Abandoned Of these, how many expired or were cancelled.
+	Abandoned int `json:"abandoned"`
+
+	// Completed Of these, how many were completed.
+	Completed int `json:"completed"`
+
+	// Day The day of the start.
+	Day string `json:"day"`
+
+	// Held Of these, how many reached their hold.
+	Held int `json:"held"`
+
+	// Method The method of the first proof; `none` where nothing was proven.
+	Method string `json:"method"`
+
+	// Objected Of these, how many were objected to.
+	Objected int `json:"objected"`
+
+	// Proven Of these, in how many something was proven.
+	Proven int `json:"proven"`
+
+	// SecondsToCompletion Seconds from the start; 0 where there is none.
+	SecondsToCompletion FunnelTimes `json:"seconds_to_completion"`
+
+	// SecondsToProof Seconds from the start; 0 where there is none.
+	SecondsToProof FunnelTimes `json:"seconds_to_proof"`
+
+	// Started How many were started.
+	Started int `json:"started"`
+
+	// Tier The tier.
+	Tier string `json:"tier"`
+}
+
+// FunnelTimes Seconds from the start; 0 where there is none.
+type FunnelTimes struct {
+	// P50 Half of them took no longer.
+	P50 int `json:"p50"`
+
+	// P95 Nineteen in twenty took no longer.
+	P95 int `json:"p95"`
+}
+
 // Grant The single-use proof that the identity system redeems.
 type Grant struct {
 	// ExpiresAt When this ends by itself.
@@ -2023,6 +2074,12 @@ type LiftControlParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// ReadFunnelParams defines parameters for ReadFunnel.
+type ReadFunnelParams struct {
+	// Days How many days, today included; 7 when absent.
+	Days *int `form:"days,omitempty" json:"days,omitempty"`
+}
+
 // RedeemGrantParams defines parameters for RedeemGrant.
 type RedeemGrantParams struct {
 	// IdempotencyKey A quoted string that your client makes for this request, such as a random UUID. A retry with the same key within 24 hours
@@ -2570,6 +2627,14 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/controls/{control_id}/lift (the `LiftControl` operationId).
 	LiftControl(ctx context.Context, controlID ControlID, params *LiftControlParams, body LiftControlJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReadFunnel Read the funnel
+	//
+	// Scope `funnel:read`. What became of your tenant's recoveries, by the day of their start (UTC), their tier and the method of their
+	// first proof, so that the price of a control in abandoned recoveries is visible. Names that do not exist are no part of it.
+	//
+	// Corresponds with GET /v1/funnel (the `ReadFunnel` operationId).
+	ReadFunnel(ctx context.Context, params *ReadFunnelParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RedeemGrantWithBody Redeem a grant
 	//
@@ -3565,6 +3630,24 @@ func (c *Client) LiftControlWithBody(ctx context.Context, controlID ControlID, p
 // Corresponds with POST /v1/controls/{control_id}/lift (the `LiftControl` operationId).
 func (c *Client) LiftControl(ctx context.Context, controlID ControlID, params *LiftControlParams, body LiftControlJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewLiftControlRequest(c.Server, controlID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReadFunnel Read the funnel
+//
+// Scope `funnel:read`. What became of your tenant's recoveries, by the day of their start (UTC), their tier and the method of their
+// first proof, so that the price of a control in abandoned recoveries is visible. Names that do not exist are no part of it.
+//
+// Corresponds with GET /v1/funnel (the `ReadFunnel` operationId).
+func (c *Client) ReadFunnel(ctx context.Context, params *ReadFunnelParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadFunnelRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5677,6 +5760,60 @@ func NewLiftControlRequestWithBody(server string, controlID ControlID, params *L
 	return req, nil
 }
 
+// NewReadFunnelRequest constructs an http.Request for the ReadFunnel method
+func NewReadFunnelRequest(server string, params *ReadFunnelParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/funnel")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Days != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "days", *params.Days, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewRedeemGrantRequest calls the generic RedeemGrant builder with application/json body
 func NewRedeemGrantRequest(server string, params *RedeemGrantParams, body RedeemGrantJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -7099,6 +7236,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/controls/{control_id}/lift (the `LiftControl` operationId).
 	LiftControlWithResponse(ctx context.Context, controlID ControlID, params *LiftControlParams, body LiftControlJSONRequestBody, reqEditors ...RequestEditorFn) (*LiftControlResponse, error)
+
+	// ReadFunnelWithResponse Read the funnel
+	//
+	// Scope `funnel:read`. What became of your tenant's recoveries, by the day of their start (UTC), their tier and the method of their
+	// first proof, so that the price of a control in abandoned recoveries is visible. Names that do not exist are no part of it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/funnel (the `ReadFunnel` operationId).
+	ReadFunnelWithResponse(ctx context.Context, params *ReadFunnelParams, reqEditors ...RequestEditorFn) (*ReadFunnelResponse, error)
 
 	// RedeemGrantWithBodyWithResponse Redeem a grant
 	//
@@ -10704,6 +10851,110 @@ func (r LiftControlResponse) ContentType() string {
 	return ""
 }
 
+// ReadFunnelResponse401Headers the declared response headers of an HTTP 401 response for ReadFunnel
+type ReadFunnelResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ReadFunnelResponse429Headers the declared response headers of an HTTP 429 response for ReadFunnel
+type ReadFunnelResponse429Headers struct {
+	RetryAfter *int
+}
+
+// ReadFunnelResponse503Headers the declared response headers of an HTTP 503 response for ReadFunnel
+type ReadFunnelResponse503Headers struct {
+	RetryAfter *int
+}
+
+type ReadFunnelResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Funnel
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Refused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *Throttled
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ReadFunnelResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ReadFunnelResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ReadFunnelResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReadFunnelResponse) GetJSON200() *Funnel {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ReadFunnelResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ReadFunnelResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ReadFunnelResponse) GetApplicationProblemJSON422() *Refused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ReadFunnelResponse) GetApplicationProblemJSON429() *Throttled {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ReadFunnelResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ReadFunnelResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ReadFunnelResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReadFunnelResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReadFunnelResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReadFunnelResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // RedeemGrantResponse401Headers the declared response headers of an HTTP 401 response for RedeemGrant
 type RedeemGrantResponse401Headers struct {
 	WWWAuthenticate string
@@ -13934,6 +14185,22 @@ func (c *ClientWithResponses) LiftControlWithResponse(ctx context.Context, contr
 		return nil, err
 	}
 	return ParseLiftControlResponse(rsp)
+}
+
+// ReadFunnelWithResponse Read the funnel
+//
+// Scope `funnel:read`. What became of your tenant's recoveries, by the day of their start (UTC), their tier and the method of their
+// first proof, so that the price of a control in abandoned recoveries is visible. Names that do not exist are no part of it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/funnel (the `ReadFunnel` operationId).
+func (c *ClientWithResponses) ReadFunnelWithResponse(ctx context.Context, params *ReadFunnelParams, reqEditors ...RequestEditorFn) (*ReadFunnelResponse, error) {
+	rsp, err := c.ReadFunnel(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReadFunnelResponse(rsp)
 }
 
 // RedeemGrantWithBodyWithResponse Redeem a grant
@@ -17685,6 +17952,107 @@ func ParseLiftControlResponse(rsp *http.Response) (*LiftControlResponse, error) 
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers LiftControlResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReadFunnelResponse parses an HTTP response from a ReadFunnelWithResponse call
+func ParseReadFunnelResponse(rsp *http.Response) (*ReadFunnelResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReadFunnelResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Funnel
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Throttled
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ReadFunnelResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ReadFunnelResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ReadFunnelResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

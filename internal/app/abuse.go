@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/internal/abuse"
+	"github.com/holdfast/holdfast/internal/alertmanager"
+	"github.com/holdfast/holdfast/internal/clock"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/job"
 	"github.com/holdfast/holdfast/internal/policy"
@@ -18,6 +20,9 @@ const (
 	boardEvery = 2 * time.Second
 	lookEvery  = 10 * time.Second
 	countEvery = 15 * time.Second
+	tellEvery  = 15 * time.Second
+	// tellResolved is for how long the end of an alert is told.
+	tellResolved = 15 * time.Minute
 )
 
 // Abuse is the third wall's watch: detectors, alerts and controls.
@@ -26,8 +31,10 @@ type Abuse struct {
 	Desk     *abuse.Desk
 	Controls *abuse.Controls
 	Board    *abuse.Board
+	Funnel   *abuse.Funnel
 
-	journal abuse.Journal
+	store        *postgres.Abuse
+	alertmanager *alertmanager.Client // nil for none
 }
 
 // NewAbuse builds alerts and controls on a database, for the service and for an operator's command.
@@ -35,13 +42,22 @@ func NewAbuse(db *postgres.DB) *Abuse {
 	store := postgres.NewAbuse(db)
 	return &Abuse{
 		Watch: abuse.Watch{Journal: store, Detectors: abuse.Detectors(), Rand: rand.Reader}, Desk: &abuse.Desk{Alerts: store},
-		Controls: &abuse.Controls{Store: store, Rand: rand.Reader}, Board: abuse.NewBoard(store), journal: store,
+		Controls: &abuse.Controls{Store: store, Rand: rand.Reader}, Board: abuse.NewBoard(store), Funnel: &abuse.Funnel{Store: store}, store: store,
 	}
 }
 
 // guard builds the watch. A node that cannot read the controls in force does not start: it would lower the bar.
 func (a *App) guard(ctx context.Context) error {
 	a.Abuse = NewAbuse(a.DB)
+	if a.Config.Alerts.Enabled() {
+		var err error
+		a.Abuse.alertmanager, err = alertmanager.New(alertmanager.Config{
+			URL: a.Config.Alerts.AlertmanagerURL, Runbooks: a.Config.Alerts.RunbookURL, Now: clock.System{}.Now,
+		})
+		if err != nil {
+			return err
+		}
+	}
 	return a.readControls(ctx)
 }
 
@@ -72,7 +88,7 @@ func (a *App) look(ctx context.Context) (bool, error) {
 
 // countAlerts shows the live alerts, alike on every node.
 func (a *App) countAlerts(ctx context.Context) (bool, error) {
-	levels, lag, err := a.Abuse.journal.Tally(ctx)
+	levels, lag, err := a.Abuse.store.Tally(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -85,11 +101,25 @@ func (a *App) countAlerts(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
+// tellAlertmanager tells what is live, and what has ended lately.
+func (a *App) tellAlertmanager(ctx context.Context) (bool, error) {
+	now, alerts, err := a.Abuse.store.Fresh(ctx, tellResolved)
+	if err == nil {
+		err = a.Abuse.alertmanager.Push(ctx, now, alerts)
+	}
+	a.Metrics.AlertsTold(err == nil)
+	return false, fault.Wrap(err, "tell alertmanager")
+}
+
 // watchLoops are what every node does for alerts and controls; detectors look where jobs are worked.
 func (a *App) watchLoops() []job.Loop {
 	loops := []job.Loop{
 		{Name: "controls", Every: boardEvery, Log: a.Log, Work: func(ctx context.Context) (bool, error) { return false, a.readControls(ctx) }},
 		{Name: "alerts", Every: countEvery, Log: a.Log, Work: a.countAlerts},
+		{Name: "sightings", Every: flushEvery, Log: a.Log, Work: func(ctx context.Context) (bool, error) { return false, a.seen.flush(ctx, a.Abuse.store.See) }},
+	}
+	if a.Config.Works() && a.Abuse.alertmanager != nil {
+		loops = append(loops, job.Loop{Name: "alertmanager", Every: tellEvery, Log: a.Log, Work: a.tellAlertmanager})
 	}
 	if a.Config.Works() {
 		loops = append(loops, job.Loop{Name: "detectors", Every: lookEvery, Log: a.Log, Work: a.look})

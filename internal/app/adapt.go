@@ -22,7 +22,11 @@ import (
 )
 
 // limits is the edge's first and second wall behind the two ports that ask for them.
-type limits struct{ *throttle.Limits }
+type limits struct {
+	*throttle.Limits
+
+	seen *sightings // from where credentials are used; every request of a client comes by here
+}
 
 // AllowRequest implements httpapi.Limits. A server-side client speaks for many people from few addresses, so its own
 // budget is what it is held to, and the person's address where it states one (AllowStart). A start takes all its buckets
@@ -30,6 +34,7 @@ type limits struct{ *throttle.Limits }
 //
 // A quota is told where it lies in one bucket; the general budget lies in shares, of which one says nothing.
 func (l limits) AllowRequest(ctx context.Context, class httpapi.Class, source netip.Addr, who *credential.Principal) (httpapi.Quota, error) {
+	l.seen.add(who, source)
 	if class == httpapi.ClassStart && who != nil {
 		return httpapi.Quota{}, nil
 	}

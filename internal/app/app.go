@@ -65,6 +65,7 @@ type App struct {
 	jobs    *job.Client
 	signals *postgres.Signals
 	limiter *throttle.Limits
+	seen    *sightings
 	redis   *throttle.Redis  // nil where limits are counted in PostgreSQL
 	staff   workforce.Config // nobody's when no document is configured
 }
@@ -117,7 +118,7 @@ func (a *App) assemble(ctx context.Context, deps Deps) error {
 	if err != nil {
 		return err
 	}
-	a.limiter = lim.Limits
+	a.limiter, a.seen = lim.Limits, lim.seen
 	if a.staff, err = LoadWorkforce(a.Config); err != nil {
 		return err
 	}
@@ -323,7 +324,7 @@ func (a *App) edge(lim limits, deps Deps) error {
 	h := a.Config.HTTP
 	server, err := httpapi.New(httpapi.Config{
 		Texts: heard, Replies: a.Config.Twilio.Replies,
-		Alerts: a.Abuse.Desk, Controls: a.Abuse.Controls,
+		Alerts: a.Abuse.Desk, Controls: a.Abuse.Controls, Funnel: a.Abuse.Funnel,
 		PublicURL: h.PublicURL, Contract: api.OpenAPI(), Recoveries: a.Recoveries, Accounts: a.Accounts, Clients: a.Clients, Audit: a.Audit, Limits: lim,
 		Pages: pages, JWKS: a.Keys.JWKS, Keyring: a.Keys, Webhooks: a.Endpoints,
 		Source: func(r *http.Request) (netip.Addr, error) {
@@ -346,6 +347,7 @@ func (a *App) committed(ctx context.Context, events []audit.Event) {
 	for _, e := range events {
 		if event, ok := strings.CutPrefix(string(e.Action), "recovery."); ok {
 			a.Metrics.Recovery(event)
+			a.stage(e)
 		}
 		if e.Action == audit.RecoveryUndeliverable {
 			a.Log.WarnContext(ctx, "no notice reached the owner: the recovery waits for people",

@@ -60,7 +60,7 @@ func (a *App) limits(ctx context.Context) (limits, error) {
 		cfg.Pool = a.DB.Pool()
 	}
 	l, err := throttle.New(cfg)
-	return limits{l}, fault.Wrap(err, "build limits")
+	return limits{l, newSightings()}, fault.Wrap(err, "build limits")
 }
 
 // openRedis makes the Redis store. A server that may evict limits is a mistake to be put right before anything is served. One

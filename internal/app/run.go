@@ -150,7 +150,7 @@ func (a *App) startWork(ctx context.Context) (*sync.WaitGroup, error) {
 }
 
 func (a *App) stopWork(ctx context.Context) error {
-	err := a.Clients.Flush(ctx)
+	err := errors.Join(a.Clients.Flush(ctx), a.seen.flush(ctx, a.Abuse.store.See))
 	if a.Config.Works() {
 		err = errors.Join(err, a.jobs.Stop(ctx))
 	}

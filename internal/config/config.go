@@ -34,7 +34,17 @@ type Config struct {
 	Signals     Signals   `env:"-"`
 	Log         Log       `env:"-"`
 	Workforce   Workforce `env:"-"`
+	Alerts      Alerts    `env:"-"`
 }
+
+// Alerts is whom the service tells of abuse. It is off without an address.
+type Alerts struct {
+	AlertmanagerURL secret.String `env:"ALERTMANAGER_URL" help:"a Prometheus Alertmanager that is told of abuse alerts (http or https; may hold a name and a password)"`
+	RunbookURL      string        `env:"RUNBOOK_URL" help:"what the links from alerts to runbooks begin with; where deploy/runbooks is published"`
+}
+
+// Enabled reports whether an Alertmanager is told.
+func (a Alerts) Enabled() bool { return !a.AlertmanagerURL.IsZero() }
 
 // HTTP is how the service is reached.
 type HTTP struct {

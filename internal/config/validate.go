@@ -96,6 +96,7 @@ func (c Config) check(ps *problems) {
 	c.checkTwilio(ps)
 	c.checkSignals(ps)
 	c.checkTexts(ps)
+	checkBaseURL(ps, "RUNBOOK_URL", c.Alerts.RunbookURL, true)
 	if !ps.has("LOG_FORMAT") {
 		oneOf(ps, "LOG_FORMAT", c.Log.Format, JSON, Text)
 	}

@@ -100,3 +100,9 @@ func TestQueries_TakeWhatTheContractNamesAndNothingElse(t *testing.T) {
 		require.Equal(t, http.StatusUnprocessableEntity, b.send(t, sent{method: "GET", path: path}).status, path)
 	}
 }
+
+type funnel struct{ *core }
+
+func (f funnel) Rows(_ context.Context, tenant string, days int) ([]abuse.FunnelRow, error) {
+	return []abuse.FunnelRow{{Day: t0(), Tier: "low", Method: "email", Started: 3, Proven: 2, Completed: 1}}, f.ask([]any{tenant, days})
+}

@@ -61,6 +61,11 @@ type Alerts interface {
 	Acknowledge(ctx context.Context, cmd abuse.AcknowledgeCommand) (abuse.Alert, error)
 }
 
+// Funnel is what a tenant's recoveries became.
+type Funnel interface {
+	Rows(ctx context.Context, tenant string, days int) ([]abuse.FunnelRow, error)
+}
+
 // Controls are how a tenant raises the bar for itself. There is no call that lowers it.
 type Controls interface {
 	List(ctx context.Context, tenant string, all bool) (now time.Time, controls []abuse.Control, err error)

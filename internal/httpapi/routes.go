@@ -178,6 +178,7 @@ func routes() []route {
 		{method: get, path: "/v1/alerts", caller: staff(credential.AlertsRead), class: ClassRead, handle: (*handler).listAlerts},
 		{method: get, path: "/v1/alerts/{alert_id}", caller: staff(credential.AlertsRead), class: ClassRead, handle: (*handler).getAlert},
 		{method: post, path: "/v1/alerts/{alert_id}/acknowledge", caller: staff(credential.AlertsWrite), class: ClassRead, key: keyRequired, body: bodyJSON, handle: (*handler).acknowledgeAlert},
+		{method: get, path: "/v1/funnel", caller: staff(credential.FunnelRead), class: ClassRead, handle: (*handler).readFunnel},
 		{method: get, path: "/v1/controls", caller: staff(credential.ControlsRead), class: ClassRead, handle: (*handler).listControls},
 		{method: post, path: "/v1/controls", caller: staff(credential.ControlsWrite).freshly(), class: ClassRead, key: keyRequired, body: bodyJSON, handle: (*handler).setControl},
 		{method: post, path: "/v1/controls/{control_id}/lift", caller: staff(credential.ControlsWrite).freshly(), class: ClassRead, key: keyRequired, body: bodyJSON, handle: (*handler).liftControl},

@@ -326,7 +326,7 @@ func setup(t *testing.T, change ...func(*httpapi.Config)) *bundle {
 	b := &bundle{core: &core{}, limits: &limits{}, log: &syncBuffer{}}
 	cfg := httpapi.Config{
 		PublicURL: "https://recovery.example.com", Contract: api.OpenAPI(), Recoveries: b.core, Accounts: accounts{b.core}, Webhooks: webhooks{b.core},
-		Alerts: alerts{b.core}, Controls: controls{b.core},
+		Alerts: alerts{b.core}, Controls: controls{b.core}, Funnel: funnel{b.core},
 		Clients: clients{}, Audit: log{b.core}, Limits: b.limits, Texts: texts{b.core}, Replies: true, Pages: pages{}, Keyring: keyring,
 		JWKS:   func() []byte { return []byte(`{"keys":[]}`) },
 		Source: func(*http.Request) (netip.Addr, error) { return netip.MustParseAddr("192.0.2.1"), nil },
@@ -430,6 +430,7 @@ func good() map[string]sent {
 		"listAlerts":         {method: "GET", path: "/v1/alerts?state=open&limit=10&cursor=" + alertID},
 		"getAlert":           {method: "GET", path: "/v1/alerts/" + alertID},
 		"acknowledgeAlert":   {method: "POST", path: "/v1/alerts/" + alertID + "/acknowledge", body: `{"reason":"our own load test"}`},
+		"readFunnel":         {method: "GET", path: "/v1/funnel?days=7"},
 		"listControls":       {method: "GET", path: "/v1/controls?ended=true"},
 		"setControl":         {method: "POST", path: "/v1/controls", body: `{"kind":"min_tier","value":"high","reason":"spray","expires_at":"2026-03-01T12:00:00Z"}`},
 		"liftControl":        {method: "POST", path: "/v1/controls/" + controlID + "/lift", body: `{"reason":"it is over"}`},

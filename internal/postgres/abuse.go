@@ -204,3 +204,9 @@ func (s *Abuse) note(ctx context.Context, p *pipeline, e audit.Event) error {
 	e.ID = newEventID(e.At)
 	return p.appendEvents(ctx, s.db.q, e)
 }
+
+// See records from which networks credentials were used in this minute.
+func (s *Abuse) See(ctx context.Context, credentials, networks []string) error {
+	err := s.db.q.SeeCredentials(ctx, s.db.pool, dbsqlc.SeeCredentialsParams{PublicIds: credentials, Networks: networks})
+	return translate(err, "see credentials")
+}

@@ -66,3 +66,12 @@ func decodeID(s string) [16]byte {
 	binary.BigEndian.PutUint64(b[8:], lo)
 	return b
 }
+
+// TimeOf gives the time at which an id of that prefix was made, to the millisecond; ErrMalformed for anything else.
+func TimeOf(prefix, s string) (time.Time, error) {
+	if err := ParseID(prefix, s); err != nil {
+		return time.Time{}, err
+	}
+	b := decodeID(s[len(prefix)+1:])
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(b[:8]) >> 16)).UTC(), nil //nolint:gosec // 48 bits.
+}

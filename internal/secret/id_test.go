@@ -115,3 +115,13 @@ func FuzzParseReference(f *testing.F) {
 		require.Equal(t, ref, again)
 	})
 }
+
+func TestTimeOf_IsWhenTheIDWasMade(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 1, 9, 0, 0, 123_000_000, time.UTC)
+	got, err := secret.TimeOf("rcv", secret.NewID("rcv", at, rand.Reader))
+	require.NoError(t, err)
+	require.Equal(t, at, got)
+	_, err = secret.TimeOf("rcv", secret.NewID("alr", at, rand.Reader))
+	require.ErrorIs(t, err, secret.ErrMalformed)
+}

@@ -16,6 +16,9 @@ type watchMetrics struct {
 	failures *prometheus.CounterVec
 	controls *prometheus.GaugeVec
 	unread   prometheus.Counter
+	told     *prometheus.CounterVec
+	stages   *prometheus.CounterVec
+	times    *prometheus.HistogramVec
 }
 
 func newWatchMetrics() watchMetrics {
@@ -33,11 +36,17 @@ func newWatchMetrics() watchMetrics {
 		unread: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "holdfast_controls_unread_total", Help: "Times that this node could not read the controls and kept what it knew.",
 		}),
+		told:   counters("holdfast_alertmanager_pushes_total", "Pushes of alerts to Alertmanager, by outcome: accepted, failed.", "outcome"),
+		stages: counters("holdfast_funnel_total", "Recoveries that reached a stage, by stage, tier at that moment and method of the first proof.", "stage", "tier", "method"),
+		times: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "holdfast_funnel_seconds", Help: "Time from the start of a recovery to a stage, by stage.",
+			Buckets: []float64{10, 30, 60, 300, 900, 3600, 6 * 3600, 24 * 3600, 48 * 3600, 72 * 3600, 7 * 24 * 3600, 14 * 24 * 3600, 30 * 24 * 3600},
+		}, []string{"stage"}),
 	}
 }
 
 func (w watchMetrics) all() []prometheus.Collector {
-	return []prometheus.Collector{w.alerts, w.raised, w.lag, w.looks, w.failures, w.controls, w.unread}
+	return []prometheus.Collector{w.alerts, w.raised, w.lag, w.looks, w.failures, w.controls, w.unread, w.told, w.stages, w.times}
 }
 
 // Alerts shows how many alerts are live; fill gives all of them anew.
@@ -76,6 +85,22 @@ func (m *Metrics) DetectorFailed(detector string) {
 // Controls shows how many controls of a kind are in force.
 func (m *Metrics) Controls(kind string, n int) {
 	m.watch.controls.WithLabelValues(m.bounds.keep("control", kind)).Set(float64(n))
+}
+
+// AlertsTold counts one push to Alertmanager.
+func (m *Metrics) AlertsTold(ok bool) {
+	outcome := "accepted"
+	if !ok {
+		outcome = "failed"
+	}
+	m.watch.told.WithLabelValues(outcome).Inc()
+}
+
+// Stage counts a recovery that reached a stage of the funnel.
+func (m *Metrics) Stage(stage, tier, method string, after time.Duration) {
+	stage = m.bounds.keep("stage", stage)
+	m.watch.stages.WithLabelValues(stage, m.bounds.keep("tier", tier), m.bounds.keep("method", method)).Inc()
+	m.watch.times.WithLabelValues(stage).Observe(after.Seconds())
 }
 
 // ControlsUnread counts a failed reading of the controls.
