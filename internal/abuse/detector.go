@@ -13,8 +13,6 @@ const (
 	Failed      Measure = "failed"      // refused proofs; the route is the method
 	Started     Measure = "started"     // recoveries of accounts
 	Decoyed     Measure = "decoyed"     // recoveries of unknown identifiers
-	Sent        Measure = "sent"        // codes that a provider took; the route is a country and the keyed hash of a number's prefix
-	Proven      Measure = "proven"      // codes that came back right, by the same route
 	Delivered   Measure = "delivered"   // notices that a provider took
 	Undelivered Measure = "undelivered" // notices that nobody will get
 	Objected    Measure = "objected"    // objections
@@ -23,25 +21,19 @@ const (
 
 // Measures lists the measures.
 func Measures() []Measure {
-	return []Measure{Failed, Started, Decoyed, Sent, Proven, Delivered, Undelivered, Objected, Replayed}
+	return []Measure{Failed, Started, Decoyed, Delivered, Undelivered, Objected, Replayed}
 }
 
 // Per is what a query counts by.
 type Per string
 
-// What is counted by. All but PerFleet and PerFleetSource keep tenants apart.
+// What is counted by. All but PerFleet keep tenants apart.
 const (
-	PerTenant      Per = "tenant"
-	PerSubject     Per = "subject" // an account, or the pseudonym of an unknown identifier
-	PerSource      Per = "source"  // a truncated network
-	PerCountry     Per = "country" // where text messages go
-	PerPrefix      Per = "prefix"  // a number without its last four digits, as a keyed hash
-	PerFleet       Per = "fleet"
-	PerFleetSource Per = "fleet_source"
+	PerTenant  Per = "tenant"
+	PerSubject Per = "subject" // an account, or the pseudonym of an unknown identifier
+	PerSource  Per = "source"  // a truncated network
+	PerFleet   Per = "fleet"
 )
-
-// fleet tells whether tenants are counted together.
-func (p Per) fleet() bool { return p == PerFleet || p == PerFleetSource }
 
 // Query says when sums over the journal are a finding. All conditions have to hold; a zero one always does.
 type Query struct {
@@ -58,8 +50,6 @@ type Query struct {
 	// times the sum.
 	Against []Measure
 	AtMost  float64
-	// Lag leaves the last moments of what is counted out, so that a code is given the time to come back.
-	Lag time.Duration
 }
 
 // limit is from where on the total is a finding, given what is usual for the window.
@@ -95,10 +85,14 @@ const (
 	ProbeDormant  Probe = "dormant_credentials"  // issued or used last a long time ago, and still good
 	ProbeShared   Probe = "shared_credentials"   // used from several networks side by side
 	ProbeExpiring Probe = "expiring_credentials" // end soon, and have no successor
+	ProbePumping  Probe = "text_pumping"         // prefixes whose codes, of so many to five numbers at least, hardly anybody types in
+	ProbePaused   Probe = "text_paused"          // countries and prefixes whose text messages are paused
 )
 
 // Probes lists the probes.
-func Probes() []Probe { return []Probe{ProbeDormant, ProbeShared, ProbeExpiring} }
+func Probes() []Probe {
+	return []Probe{ProbeDormant, ProbeShared, ProbeExpiring, ProbePumping, ProbePaused}
+}
 
 // Detector is one declared way to notice abuse. It asks either by Query or by Probe.
 type Detector struct {
@@ -122,17 +116,9 @@ func (d Detector) grown(f Finding) bool { return f.Limit > 1 && f.Count >= growt
 func (d Detector) finding(s Sum, limit int64) Finding {
 	f := Finding{Tenant: s.Tenant, Key: s.Key, Count: s.Total, Limit: limit, Labels: map[string]string{}}
 	if s.Key != "" {
-		f.Labels[d.Query.Per.label()] = s.Key
+		f.Labels[string(d.Query.Per)] = s.Key
 	}
 	return f
-}
-
-// label names the key in an alert's labels.
-func (p Per) label() string {
-	if p == PerFleetSource {
-		return string(PerSource)
-	}
-	return string(p)
 }
 
 // longest is how far back the detectors look.

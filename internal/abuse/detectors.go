@@ -72,6 +72,16 @@ func guessing() []Detector {
 func sending() []Detector {
 	return []Detector{
 		{
+			Name: "SMSPumping", Severity: Critical, Window: hour, Limit: 10, Probe: ProbePumping, Quiet: hour,
+			Means:  "Text messages go to many numbers of one prefix, and hardly any code comes back (T11).",
+			Honest: "People of one town or one operator: their codes come back.",
+		},
+		{
+			Name: "ConversionCollapse", Severity: Critical, Window: hour, Limit: 1, Probe: ProbePaused, Quiet: tenMinutes,
+			Means:  "So few codes came back from a country or a prefix that its text messages are paused (R-061).",
+			Honest: "A country whose people get their codes and type them in: nothing is paused.",
+		},
+		{
 			Name: "NoticesUndeliverable", Severity: Warning, Window: hour, Quiet: hour, EscalateAfter: 2 * hour,
 			Means:  "Notices to owners are refused for good: owners do not hear of recoveries (R-102).",
 			Honest: "A few mailboxes that no longer exist, among many that accept.",

@@ -296,6 +296,7 @@ func (a *App) sending(deps Deps) error {
 	dispatcher := dispatch.New(dispatch.Config{
 		Store: postgres.NewDispatches(a.DB), Waker: waker{a.Recoveries}, Sender: sender, Renderer: renderer, Links: links,
 		Addresses: vault{a.Keys}, Keys: a.Keys, Rand: rand.Reader, Metrics: a.Metrics, Replies: a.Config.Twilio.Replies, Texts: textRules(a.Config), Carrier: carrier,
+		Stops: func(tenant, country string) bool { return a.Abuse.Board.Current(tenant).StopsCountry(country) },
 	})
 	a.Deliveries = delivery.NewService(delivery.Config{
 		Store: postgres.NewDeliveries(a.DB), Objector: objector{a.Recoveries}, Keys: a.Keys, Metrics: a.Metrics,

@@ -120,6 +120,8 @@ type Config struct {
 	Replies   bool // this installation hears what is answered to its text messages
 	Texts     TextRules
 	Carrier   Carrier // nil where no carrier is asked: the state of every SIM is unknown then
+	// Stops says whether operators have stopped codes to a country, before anything is sent. Notices do not ask. Nil for never.
+	Stops func(tenant, country string) bool
 }
 
 // Dispatcher sends. It is safe for concurrent use.

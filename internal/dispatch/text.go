@@ -89,7 +89,8 @@ const (
 	// swapBlocks is for how long a number that moved to another SIM gets no codes.
 	swapBlocks = factor.AgedFactor
 
-	refusedSwap = "text_sim_swapped"
+	refusedSwap    = "text_sim_swapped"
+	refusedStopped = "text_country_stopped" // by an operator's control
 )
 
 // mayText says why no code goes to the number, or nothing. All of it happens behind the outbox, where nobody sees whether
@@ -99,6 +100,9 @@ func (d *Dispatcher) mayText(ctx context.Context, work Delivery, to secret.Strin
 	countries := d.Texts.countries(work.TextCountries)
 	if refusal := number.Texts(countries, ""); refusal != "" {
 		return string(refusal), nil
+	}
+	if d.Stops != nil && d.Stops(work.Tenant, number.Country) {
+		return refusedStopped, nil
 	}
 	report, err := d.ask(ctx, work, to)
 	if err != nil {

@@ -47,7 +47,7 @@ func TestDetectors_NeverScanTheJournal(t *testing.T) {
 		require.Contains(t, plan, "audit_event_pkey", name)
 		require.NotContains(t, plan, "Seq Scan on recovery", name)
 	}
-	sums := w.plan(postgres.AbuseSums, "tenant", now, []string{"failed"}, []string{}, now.Add(-10*time.Minute), now, 200_000, 50, true)
+	sums := w.plan(postgres.AbuseSums, "tenant", []string{"failed"}, []string{}, now.Add(-10*time.Minute), now, 200_000, 50, true)
 	require.NotContains(t, sums, "Seq Scan on abuse_tally")
 	require.Contains(t, sums, "abuse_tally_window")
 }

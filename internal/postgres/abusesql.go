@@ -47,24 +47,21 @@ SELECT c.tenant_id, c.measure, date_trunc('hour', c.minute), sum(c.n)::bigint FR
 ON CONFLICT (tenant_id, measure, hour) DO UPDATE SET n = h.n + EXCLUDED.n`
 
 // abuseSums sums what was counted. What is usual is the hour that three in four of the last seven days' hours stay below, so
-// that a day of attack does not make itself usual. In order: per, counted until, counted, against, since, until, at most so
+// that a day of attack does not make itself usual. In order: per, counted, against, since, until, at most so
 // many rows, total, whether what is usual is asked for.
 const abuseSums = `
 WITH seen AS (
-    SELECT CASE WHEN $1::text IN ('fleet', 'fleet_source') THEN '_fleet' ELSE t.tenant_id END AS owner, t.tenant_id,
+    SELECT CASE WHEN $1::text = 'fleet' THEN '_fleet' ELSE t.tenant_id END AS owner, t.tenant_id,
            (CASE $1::text
                 WHEN 'subject' THEN t.subject
                 WHEN 'source' THEN t.source
-                WHEN 'fleet_source' THEN t.source
-                WHEN 'country' THEN split_part(t.route, '/', 1)
-                WHEN 'prefix' THEN t.route
                 ELSE '' END)::text AS key,
            t.subject, t.source, t.n,
-           t.measure = ANY ($3::text[]) AND t.minute < $2 AS counts, t.measure = ANY ($4::text[]) AS weighs
+           t.measure = ANY ($2::text[]) AS counts, t.measure = ANY ($3::text[]) AS weighs
       FROM (SELECT a.tenant_id, a.measure, a.minute, a.subject, a.source, a.route, a.n
               FROM abuse_tally a
-             WHERE a.measure = ANY ($3::text[] || $4::text[]) AND a.minute >= $5 AND a.minute < $6
-             ORDER BY a.minute DESC LIMIT $7::int) t
+             WHERE a.measure = ANY ($2::text[] || $3::text[]) AND a.minute >= $4 AND a.minute < $5
+             ORDER BY a.minute DESC LIMIT $6::int) t
 ), sums AS (
     SELECT s.owner, s.key, coalesce(sum(s.n) FILTER (WHERE s.counts), 0)::bigint AS total,
            count(DISTINCT s.subject) FILTER (WHERE s.counts) AS subjects, count(DISTINCT s.source) FILTER (WHERE s.counts) AS sources,
@@ -72,16 +69,29 @@ WITH seen AS (
       FROM seen s
      WHERE s.key <> '' OR $1::text IN ('tenant', 'fleet')
      GROUP BY s.owner, s.key
-    HAVING coalesce(sum(s.n) FILTER (WHERE s.counts), 0) >= $8::bigint
+    HAVING coalesce(sum(s.n) FILTER (WHERE s.counts), 0) >= $7::bigint
      ORDER BY 3 DESC, 1, 2 LIMIT 100
 )
 SELECT u.owner::text AS owner, u.key::text AS key, u.total, u.subjects, u.sources, u.tenants, u.against,
-       (CASE WHEN $9::boolean THEN (
+       (CASE WHEN $8::boolean THEN (
             SELECT coalesce(percentile_cont(0.75) WITHIN GROUP (ORDER BY coalesce(x.n, 0)), 0)
-              FROM generate_series(date_trunc('hour', $6::timestamptz) - interval '168 hours', date_trunc('hour', $6::timestamptz) - interval '1 hour', interval '1 hour') g (hour)
+              FROM generate_series(date_trunc('hour', $5::timestamptz) - interval '168 hours', date_trunc('hour', $5::timestamptz) - interval '1 hour', interval '1 hour') g (hour)
               LEFT JOIN (SELECT h.hour, sum(h.n) AS n FROM abuse_hour h
-                          WHERE h.measure = ANY ($3::text[]) AND (u.owner = '_fleet' OR h.tenant_id = u.owner)
-                            AND h.hour >= date_trunc('hour', $6::timestamptz) - interval '168 hours'
+                          WHERE h.measure = ANY ($2::text[]) AND (u.owner = '_fleet' OR h.tenant_id = u.owner)
+                            AND h.hour >= date_trunc('hour', $5::timestamptz) - interval '168 hours'
                           GROUP BY h.hour) x ON x.hour = g.hour)
         ELSE 0 END)::float8 AS usual_per_hour
   FROM sums u ORDER BY u.total DESC, u.owner, u.key`
+
+// textPumping is the prefixes whose codes hardly anybody types in: of $2 at least since $1, to five numbers at least, fewer than
+// three in ten, all of them verified or older than $3.
+const textPumping = `
+SELECT s.tenant_id, encode(s.prefix, 'hex'), count(*) AS sent
+  FROM (SELECT x.tenant_id, x.prefix, x.channel_id, x.verified_at FROM text_send x
+         WHERE x.at > $1 AND (x.verified_at IS NOT NULL OR x.at < $3) ORDER BY x.at DESC LIMIT 200000) s
+ GROUP BY s.tenant_id, s.prefix
+HAVING count(*) >= $2 AND count(DISTINCT s.channel_id) >= 5 AND count(s.verified_at) * 10 < count(*) * 3
+ ORDER BY 3 DESC, 1, 2 LIMIT 100`
+
+// textPauses is what is paused at $1.
+const textPauses = `SELECT p.tenant_id, p.scope, p.key, p.sent FROM text_pause p WHERE p.until > $1 ORDER BY p.since DESC, p.tenant_id, p.key LIMIT 100`
