@@ -160,9 +160,19 @@ func pageOf(s postgres.Shown) recoveryPage {
 		Obstacles: []obstacle{}, Evidence: []evidence{}, Notices: []notice{}, Objections: []objection{}, Events: []event{},
 	}
 	for _, t := range []stamp{
-		{"started", r.CreatedAt}, {"changed", r.ChangedAt}, {"hold entered", r.HeldAt}, {"not before", r.NotBefore}, {"contested", r.ContestedAt},
-		{"ready until", r.ReadyUntil}, {"grant lapses", r.GrantExpires}, {"expires", r.ExpiresAt}, {"completed", r.CompletedAt},
-		{"probation until", r.ProbationUntil}, {"closed", r.ClosedAt}, {"looked at next", r.WakeAt}, {"now", s.Now},
+		{"started", r.CreatedAt},
+		{"changed", r.ChangedAt},
+		{"hold entered", r.HeldAt},
+		{"not before", r.NotBefore},
+		{"contested", r.ContestedAt},
+		{"ready until", r.ReadyUntil},
+		{"grant lapses", r.GrantExpires},
+		{"expires", r.ExpiresAt},
+		{"completed", r.CompletedAt},
+		{"probation until", r.ProbationUntil},
+		{"closed", r.ClosedAt},
+		{"looked at next", r.WakeAt},
+		{"now", s.Now},
 	} {
 		if !t.At.IsZero() {
 			p.Times = append(p.Times, t)

@@ -250,3 +250,19 @@ func (s *scene) stopsReplyOn(c *claim, p *person) {
 	require.NoError(s.t, postgres.NewDispatches(s.db).MayReply(s.t.Context(), dispatch.Notice{Tenant: "demo", ID: "ntc_plain"}, sum[:]))
 	require.Equal(s.t, 1, get[int](s, `SELECT count(*) FROM notice WHERE reply_hash IS NOT NULL`))
 }
+
+// R-102. A notice that failed after it was accepted is counted for the alert like one that was refused at once.
+func TestDetectors_CountWhatFailedAfterItsAcceptance(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	p := s.person("ada")
+	c := s.start(p.identifier)
+	c.hold(p)
+	require.NoError(t, postgres.NewDispatches(s.db).NoticeDone(t.Context(), c.notice(p.mailbox), dispatch.Word{Reason: "refused"}))
+	_, err := s.report(c.took(p.phone), delivery.Failed)
+	require.NoError(t, err)
+	now := s.now()
+	s.exec(postgres.FoldJournal, postgres.IDAt(now.Add(-time.Hour)), postgres.IDAt(now.Add(time.Minute)))
+	require.Equal(t, 2, get[int](s, `SELECT sum(n)::int FROM abuse_tally WHERE measure = 'undelivered'`))
+	require.Equal(t, 1, get[int](s, `SELECT sum(n)::int FROM abuse_tally WHERE measure = 'delivered'`))
+}

@@ -37,6 +37,9 @@ func TestMetrics_CountWhatHappened(t *testing.T) {
 	m.Request("/v1/recoveries", "POST", 429, fault.CodeThrottled, time.Millisecond)
 	m.Recovery("proof_accepted")
 	m.Message("sms", "challenge", "accepted")
+	m.Delivery("sms", "hold_entered", "failed", "settled")
+	m.Reply("heard")
+	m.CallbackRefused("signature")
 	m.Throttled("start_source")
 	m.AuditEvents(3)
 	m.AuditEvents(-1)
@@ -54,6 +57,9 @@ func TestMetrics_CountWhatHappened(t *testing.T) {
 		`holdfast_http_requests_in_flight 1`,
 		`holdfast_recoveries_total{event="proof_accepted"} 1`,
 		`holdfast_messages_total{channel="sms",kind="challenge",outcome="accepted"} 1`,
+		`holdfast_deliveries_total{channel="sms",fate="failed",kind="hold_entered",verdict="settled"} 1`,
+		`holdfast_replies_total{outcome="heard"} 1`,
+		`holdfast_callbacks_refused_total{reason="signature"} 1`,
 		`holdfast_throttled_total{rule="start_source"} 1`,
 		`holdfast_audit_events_total 3`,
 		`holdfast_jobs_total{kind="deliver",outcome="ok"} 1`,

@@ -92,7 +92,7 @@ func (x *Phones) Reply(t testing.TB, from, body string) (Answer, twiliotest.Call
 // Call sends a callback as it is.
 func (x *Phones) Call(t testing.TB, call twiliotest.Callback) Answer {
 	t.Helper()
-	res, body, err := call.Send(t.Context(), x.s.client, x.s.Base)
+	res, body, err := call.Send(t.Context(), x.s.client, x.s.Base) //nolint:bodyclose // Send has read and closed it.
 	require.NoError(t, err)
 	return Answer{Status: res.StatusCode, Header: res.Header, Body: body}
 }

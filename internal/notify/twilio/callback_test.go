@@ -1,7 +1,6 @@
 package twilio_test
 
 import (
-	"errors"
 	"maps"
 	"net/url"
 	"strings"
@@ -54,7 +53,7 @@ func why(t testing.TB, err error) string {
 		return ""
 	}
 	var refused *twilio.Refused
-	require.True(t, errors.As(err, &refused), "%v", err)
+	require.ErrorAs(t, err, &refused)
 	return refused.Why
 }
 
@@ -264,7 +263,9 @@ func TestDouble_SignsAsTwilioDoes(t *testing.T) {
 func FuzzCallbacks(f *testing.F) {
 	for _, form := range []url.Values{
 		twiliotest.ReplyForm("+15550100123", "+15550100100", "NO"), twiliotest.StatusForm(sentMessage(), "delivered", ""),
-		{"Body": {"NOFrom+15550100123G"}}, {}, {"": {""}},
+		{"Body": {"NOFrom+15550100123G"}},
+		{},
+		{"": {""}},
 	} {
 		f.Add(form.Encode())
 	}
