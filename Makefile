@@ -77,6 +77,13 @@ cover: pg redis ## what the tests reach, in .bin/cover.html
 	$(GO) tool cover -html=$(BIN)/cover.out -o $(BIN)/cover.html
 	@$(GO) tool cover -func=$(BIN)/cover.out | tail -1
 
+.PHONY: conformance
+conformance: .tools/conformance/node_modules/.package-lock.json ## signals, checked by others' verifiers on node (npm fetches them)
+	$(GO) test $(CI_FLAGS) -tags conformance -run TestConformance -v ./internal/signal
+
+.tools/conformance/node_modules/.package-lock.json: .tools/conformance/package-lock.json
+	cd .tools/conformance && npm ci --no-audit --no-fund --ignore-scripts
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@./.ci/fuzz $(FUZZTIME)

@@ -5,9 +5,14 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"math/big"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast/holdfast/internal/app/apptest"
 )
 
 // rsaKey finds a published key by its id.
@@ -31,4 +36,20 @@ func rsaKey(t *testing.T, jwks string, kid any) *rsa.PublicKey {
 	}
 	require.Fail(t, "the key is not published")
 	return nil
+}
+
+// lib checks a webhook with the reference library, against one secret.
+func lib(t *testing.T, key string, got apptest.Received, want bool) {
+	t.Helper()
+	w, err := standardwebhooks.NewWebhook(key)
+	require.NoError(t, err)
+	require.Equal(t, want, w.VerifyIgnoringTimestamp([]byte(got.Body), got.Header) == nil)
+}
+
+// scrape reads the metrics.
+func scrape(t *testing.T, s *apptest.Service) string {
+	t.Helper()
+	rec := httptest.NewRecorder()
+	s.App.Admin.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	return rec.Body.String()
 }

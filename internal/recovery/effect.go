@@ -149,6 +149,7 @@ var (
 	// claim rested on. Sessions and credentials are the identity system's to end; the account's status tells it which.
 	reverse = effect{"give the account back to the owner, suspect what the claim rested on, revoke its new code", func(s *Step, r Recovery, ev Event, now time.Time) {
 		s.objection(ev, now)
+		s.detail("actions", actions(r))
 		s.suspect(now.Add(SuspectAfterReversal))
 		s.RevokeCodesSince = r.CompletedAt
 		s.notify(NoticeReversed)

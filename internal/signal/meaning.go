@@ -128,7 +128,8 @@ func reversed(e audit.Event) []Signal {
 		{Event: AccountDisabled, Claims: map[string]any{"reason": "hijacking"}},
 		sessions("user", "The account was taken over and is given back; all sessions are over."),
 	}
-	for _, credential := range append([]string{"password"}, lostCredentials(e)...) {
+	actions, _ := e.Details["actions"].([]string)
+	for _, credential := range given(e, actions) {
 		sets = append(sets, credentialSet(credential, "revoke", "user", "Bound by who had taken the account over."))
 	}
 	return []Signal{
@@ -271,6 +272,18 @@ func credentialsOf(kinds any) []string {
 		if c, ok := credentialOf(k); ok && !slices.Contains(out, c) {
 			out = append(out, c)
 		}
+	}
+	return out
+}
+
+// given are the credentials that a recovery with these actions was there to renew.
+func given(e audit.Event, actions []string) []string {
+	var out []string
+	if slices.Contains(actions, "reset_password") {
+		out = append(out, "password")
+	}
+	if slices.Contains(actions, "rebind_authenticator") {
+		out = append(out, lostCredentials(e)...)
 	}
 	return out
 }

@@ -116,7 +116,7 @@ func failure(err error) signal.Failure {
 	switch {
 	case errors.As(err, &internal):
 		return signal.FailedAddress
-	case errors.As(err, &cert), errors.As(err, &alert), errors.As(err, &record):
+	case errors.As(err, &cert), errors.As(err, &alert), errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return signal.FailedTLS
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return signal.FailedTimeout
