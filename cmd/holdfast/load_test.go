@@ -100,7 +100,17 @@ func (l *load) finished() bool {
 	return l.over
 }
 
+// answers counts what was answered so far.
+func (l *load) answers() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.answered)
+}
+
+// count counts the requests of a kind that were answered so far.
 func (l *load) count(kind string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	n := 0
 	for _, a := range l.answered {
 		if a.kind == kind {
