@@ -168,6 +168,9 @@ func (n *narrator) hana() error {
 	if err := n.object(token, &client.Evidence{Method: client.EvidenceMethodRecoveryCode, Code: issued.JSON201.RecoveryCodes[0]}); err != nil {
 		return err
 	}
+	if err := n.until(c, client.StateReversed); err != nil {
+		return err
+	}
 	status, err := n.status(a.AccountRef)
 	if err != nil {
 		return err
@@ -206,7 +209,7 @@ func (n *narrator) status(ref string) (*client.AccountStatus, error) {
 // register puts an account as its identity system does. Addresses are sixty days old where the account is new.
 func (n *narrator) register(a dev.Account) error {
 	body := client.AccountRegistration{
-		Population: client.Population(a.Population), Assurance: client.Assurance{Aal: 1},
+		Population: a.Population, Assurance: client.Assurance{Aal: 1},
 		Identifiers: []client.Identifier{{Type: client.IdentifierType(a.Identifier.Type), Value: a.Identifier.Value}},
 	}
 	for _, ch := range a.Channels {

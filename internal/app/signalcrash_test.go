@@ -46,7 +46,9 @@ func (killed) Record(context.Context, signal.Work, signal.Result) error { return
 
 type noNames struct{}
 
-func (noNames) Ref(string, signal.Account) (string, error) { return "", errors.New("nothing is about an account here") }
+func (noNames) Ref(string, signal.Account) (string, error) {
+	return "", errors.New("nothing is about an account here")
+}
 
 type noMetrics struct{}
 

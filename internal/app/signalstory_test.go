@@ -159,8 +159,13 @@ func TestEndpoints_AreTheirTenantsOwn(t *testing.T) {
 	id := verification(t, s, hook.ID)
 	other, _ := s.Client(t, "globex", "signals:write", "signals:read")
 	for _, r := range []apptest.Request{
-		{Method: http.MethodGet}, {Method: http.MethodDelete}, {Method: http.MethodPost, Path: "/pause"}, {Method: http.MethodPost, Path: "/resume"},
-		{Method: http.MethodPost, Path: "/rotate"}, {Method: http.MethodPost, Path: "/verify"}, {Method: http.MethodGet, Path: "/deliveries"},
+		{Method: http.MethodGet},
+		{Method: http.MethodDelete},
+		{Method: http.MethodPost, Path: "/pause"},
+		{Method: http.MethodPost, Path: "/resume"},
+		{Method: http.MethodPost, Path: "/rotate"},
+		{Method: http.MethodPost, Path: "/verify"},
+		{Method: http.MethodGet, Path: "/deliveries"},
 		{Method: http.MethodPost, Path: "/deliveries/" + id + "/redeliver"},
 	} {
 		r.Path, r.As = "/v1/webhooks/"+hook.ID+r.Path, other
