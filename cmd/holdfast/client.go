@@ -140,10 +140,11 @@ func (tenantListCmd) Run(e *env) error {
 }
 
 type clientCmd struct {
-	Create clientCreateCmd `cmd:"" help:"Create a client and print its credential, once."`
-	List   clientListCmd   `cmd:"" help:"List clients with their owners, scopes, expiry and last use."`
-	Rotate clientRotateCmd `cmd:"" help:"Give a client a second credential; the first one lives on until it is revoked."`
-	Revoke clientRevokeCmd `cmd:"" help:"End a credential, or a client with all of its credentials."`
+	Create  clientCreateCmd  `cmd:"" help:"Create a client and print its credential, once."`
+	List    clientListCmd    `cmd:"" help:"List clients with their owners, scopes, expiry and last use."`
+	Rotate  clientRotateCmd  `cmd:"" help:"Give a client a second credential; the first one lives on until it is revoked."`
+	Disable clientDisableCmd `cmd:"" help:"Disable a client, an owner's clients, or every AI agent, for good."`
+	Revoke  clientRevokeCmd  `cmd:"" help:"End a credential, or a client with all of its credentials."`
 }
 
 type clientCreateCmd struct {

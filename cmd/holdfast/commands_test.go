@@ -21,7 +21,7 @@ func TestEveryCommand_HasHelp(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{
 		"", "serve", "dev", "demo", "migrate", "tenant", "tenant create", "tenant list", "tenant set", "client", "client create", "client list", "client rotate",
-		"client revoke", "account", "account import", "policy", "policy check", "policy show", "audit", "audit list", "audit checkpoint", "audit keys",
+		"client revoke", "client disable", "workforce", "workforce show", "workforce check", "account", "account import", "policy", "policy check", "policy show", "audit", "audit list", "audit checkpoint", "audit keys",
 		"alert", "alert list", "alert show", "alert ack", "control", "control list", "control set", "control lift",
 		"recovery", "recovery show", "notice", "notice bounced",
 		"keyring", "keyring generate", "keyring rotate", "keyring rewrap", "limits", "config", "version",
@@ -92,6 +92,11 @@ func TestOperators_SetUpAnInstallation(t *testing.T) {
 	require.Equal(t, 2, strings.Count(list, id))
 	require.NotContains(t, list, token)
 	operate(t, environ, "", "client", "revoke", "--tenant", "acme", id, "--credential", field(t, made, "credential"))
+	operate(t, environ, "", "client", "create", "--tenant", "acme", "--name", "helper", "--owner", "Robin", "--kind", "ai_agent", "--scope", "cases:read")
+	require.Contains(t, operate(t, environ, "", "client", "disable", "--all-ai"), "1 disabled")
+	require.Contains(t, operate(t, environ, "", "client", "disable", "--all-ai"), "0 disabled")
+	_, err = command(t, environ, "", "client", "disable", id)
+	require.Equal(t, 2, exitCode(err), "it has to be said what to disable")
 	require.Contains(t, operate(t, environ, "", "client", "list", "--tenant", "acme"), "revoked")
 	_, err = command(t, environ, "", "client", "create", "--tenant", "acme", "--name", "x", "--owner", "Robin", "--scope", "everything")
 	require.Error(t, err)
@@ -110,7 +115,7 @@ func TestOperators_SetUpAnInstallation(t *testing.T) {
 		require.Contains(t, events, action)
 	}
 	require.NotContains(t, events, "example.com", "events hold no personal data")
-	require.Equal(t, 1, strings.Count(operate(t, environ, "", "audit", "list", "--tenant", "acme", "--json", "--action", "nhi.created"), "\n"))
+	require.Equal(t, 2, strings.Count(operate(t, environ, "", "audit", "list", "--tenant", "acme", "--json", "--action", "nhi.created"), "\n"))
 }
 
 // The keyring's life: an old key can be retired once everything is under the new one.

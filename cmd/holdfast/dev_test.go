@@ -117,7 +117,10 @@ func TestDev_ComesUpByItselfAndComesBack(t *testing.T) {
 // checkDevTokens gets an agent's token and has the issuer that it names tell its keys.
 func checkDevTokens(t *testing.T, d devDescription) {
 	t.Helper()
-	res, err := http.Post(d.BaseURL+"/dev/tokens", "application/json", strings.NewReader(`{"role":"agent","subject":"sam"}`)) //nolint:noctx // it has its own limit.
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.BaseURL+"/dev/tokens", strings.NewReader(`{"role":"agent","subject":"sam"}`))
+	require.NoError(t, err)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := (&http.Client{Timeout: patience}).Do(req)
 	require.NoError(t, err)
 	defer func() { _ = res.Body.Close() }()
 	require.Equal(t, http.StatusOK, res.StatusCode)

@@ -95,6 +95,7 @@ const (
 	ClientCreated          Action = "nhi.created"
 	ClientRotated          Action = "nhi.rotated"
 	ClientRevoked          Action = "nhi.disabled"
+	ClientInteractiveUse   Action = "nhi.interactive_use"
 	PolicyActivated        Action = "policy.activated"
 	AuthorisationFailed    Action = "authorisation.failed"
 	AccountsImported       Action = "account.imported"

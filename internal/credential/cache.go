@@ -99,3 +99,26 @@ func (t *touched) take() []string {
 	slices.Sort(out) // rows are updated in one order by all nodes
 	return out
 }
+
+// lately remembers what was reported, so that a flood of the same is reported once in a while.
+type lately struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
+
+func newLately() *lately { return &lately{at: make(map[string]time.Time)} }
+
+// first reports whether this has not been reported within reportEvery, and remembers that it now is. What does not fit is
+// reported again.
+func (l *lately) first(what string, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at, ok := l.at[what]; ok && now.Sub(at) < reportEvery {
+		return false
+	}
+	if len(l.at) >= maxRemembered {
+		clear(l.at)
+	}
+	l.at[what] = now
+	return true
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast/holdfast/internal/audit"
 	"github.com/holdfast/holdfast/internal/clock"
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/idempotency"
 	"github.com/holdfast/holdfast/internal/secret"
 )
 
@@ -40,9 +41,10 @@ type Config struct {
 // Clients is the use cases of clients and their credentials. It is safe for concurrent use.
 type Clients struct {
 	Config
-	cache   *cache
-	touched *touched
-	schemes []Scheme
+	cache    *cache
+	touched  *touched
+	reported *lately
+	schemes  []Scheme
 }
 
 // NewClients makes the use cases. It fails when something it needs is missing.
@@ -56,20 +58,22 @@ func NewClients(cfg Config) (*Clients, error) {
 	if _, err := secret.NewCredential(cfg.Rand, cfg.Environment); err != nil {
 		return nil, fmt.Errorf("credential: the environment must be 1 to 16 characters of a to z and 0 to 9: %w", err)
 	}
-	s := &Clients{Config: cfg, cache: newCache(), touched: newTouched()}
+	s := &Clients{Config: cfg, cache: newCache(), touched: newTouched(), reported: newLately()}
 	s.schemes = append([]Scheme{apiKeys{s}}, cfg.Schemes...)
 	return s, nil
 }
 
 // CreateCommand makes a client with its first credential.
 type CreateCommand struct {
-	Tenant   string
-	Name     string
-	Kind     Kind
-	Owner    string // required: a human who answers for it
-	Scopes   []Scope
-	Lifetime time.Duration // DefaultLifetime when zero; MaxLifetime at most
-	By       audit.Actor
+	Tenant    string
+	Name      string
+	Kind      Kind
+	Owner     string // required: a human who answers for it
+	Scopes    []Scope
+	Lifetime  time.Duration // DefaultLifetime when zero; MaxLifetime at most
+	By        audit.Actor
+	RequestID string
+	Key       idempotency.Key
 }
 
 // Issued is a new credential. The token is shown once and kept nowhere.
@@ -91,19 +95,42 @@ func (s *Clients) CreateClient(ctx context.Context, cmd CreateCommand) (Issued, 
 	if err != nil {
 		return Issued{}, err
 	}
-	var out Issued
+	var out answer[kept]
 	err = s.Store.Creating(ctx, cmd.Tenant, func(tx Tx, now time.Time) error {
+		if done, err := out.again(ctx, tx, cmd.Key); done || err != nil {
+			return err
+		}
 		c := Client{
 			Tenant: cmd.Tenant, ID: secret.NewID("cli", now, s.Rand), Name: cmd.Name, Kind: cmd.Kind, Owner: cmd.Owner,
 			Scopes: slices.Compact(slices.Sorted(slices.Values(cmd.Scopes))), CreatedAt: now,
 		}
-		out = issue(c, token, now, lifetime)
-		return tx.Apply(ctx, Change{
-			Tenant: c.Tenant, Client: c.ID, At: now, Create: &c, Add: out.stored(token),
-			Event: s.event(cmd.By, c, now, audit.ClientCreated, map[string]any{"credential": token.PublicID, "kind": string(c.Kind), "scopes": c.Scopes}),
+		issued := issue(c, token, now, lifetime)
+		event := s.event(cmd.By, c, now, audit.ClientCreated, map[string]any{
+			"credential": token.PublicID, "kind": string(c.Kind), "scopes": c.Scopes, "owner": PersonID(c.Owner),
 		})
+		event.RequestID = cmd.RequestID
+		if err := tx.Apply(ctx, Change{Tenant: c.Tenant, Client: c.ID, At: now, Create: &c, Add: issued.stored(token), Event: event}); err != nil {
+			return err
+		}
+		out.Value = keepable(issued)
+		return out.keep(ctx, tx, cmd.Key, now)
 	})
-	return out, fault.Wrap(err, "create client")
+	return out.Value.issued(), fault.Wrap(err, "create client")
+}
+
+// kept is Issued with its token in clear, as it is sealed for a retry.
+type kept struct {
+	Client     Client `json:"client"`
+	Credential Info   `json:"credential"`
+	Token      string `json:"token"`
+}
+
+func keepable(i Issued) kept {
+	return kept{Client: i.Client, Credential: i.Credential, Token: i.Token.Reveal()}
+}
+
+func (k kept) issued() Issued {
+	return Issued{Client: k.Client, Credential: k.Credential, Token: secret.NewString(k.Token)}
 }
 
 func checkClient(cmd CreateCommand) error {
@@ -156,16 +183,24 @@ func (i Issued) stored(token secret.Credential) *NewCredential {
 
 // ListClients gives all clients of a tenant, the disabled ones too, without secrets.
 func (s *Clients) ListClients(ctx context.Context, tenant string) ([]Client, error) {
-	out, err := s.Store.List(ctx, tenant)
+	out, _, err := s.Store.List(ctx, tenant)
 	return out, fault.Wrap(err, "list clients")
+}
+
+// Inventory is ListClients with the service's time, by which its reader judges what is over and what is dormant.
+func (s *Clients) Inventory(ctx context.Context, tenant string) ([]Client, time.Time, error) {
+	out, now, err := s.Store.List(ctx, tenant)
+	return out, now, fault.Wrap(err, "list clients")
 }
 
 // RotateCommand asks for another credential.
 type RotateCommand struct {
-	Tenant   string
-	Client   string
-	Lifetime time.Duration // DefaultLifetime when zero; MaxLifetime at most
-	By       audit.Actor
+	Tenant    string
+	Client    string
+	Lifetime  time.Duration // DefaultLifetime when zero; MaxLifetime at most
+	By        audit.Actor
+	RequestID string
+	Key       idempotency.Key
 }
 
 // Rotate gives a client another credential while its old one lives, so that it can be brought to its place first. With two
@@ -175,8 +210,11 @@ func (s *Clients) Rotate(ctx context.Context, cmd RotateCommand) (Issued, error)
 	if err != nil {
 		return Issued{}, err
 	}
-	var out Issued
+	var out answer[kept]
 	err = s.Store.Changing(ctx, cmd.Tenant, cmd.Client, func(tx Tx, now time.Time, c Client) error {
+		if done, err := out.again(ctx, tx, cmd.Key); done || err != nil {
+			return err
+		}
 		if !c.DisabledAt.IsZero() {
 			return fault.Of(fault.CodeNotFound)
 		}
@@ -189,13 +227,16 @@ func (s *Clients) Rotate(ctx context.Context, cmd RotateCommand) (Issued, error)
 		if live >= maxLive {
 			return fault.Of(fault.CodeConflict).Detail("This client has two live credentials. Revoke one of them first.")
 		}
-		out = issue(c, token, now, lifetime)
-		return tx.Apply(ctx, Change{
-			Tenant: c.Tenant, Client: c.ID, At: now, Add: out.stored(token),
-			Event: s.event(cmd.By, c, now, audit.ClientRotated, map[string]any{"credential": token.PublicID}),
-		})
+		issued := issue(c, token, now, lifetime)
+		event := s.event(cmd.By, c, now, audit.ClientRotated, map[string]any{"credential": token.PublicID})
+		event.RequestID = cmd.RequestID
+		if err := tx.Apply(ctx, Change{Tenant: c.Tenant, Client: c.ID, At: now, Add: issued.stored(token), Event: event}); err != nil {
+			return err
+		}
+		out.Value = keepable(issued)
+		return out.keep(ctx, tx, cmd.Key, now)
 	})
-	return out, fault.Wrap(err, "rotate credential")
+	return out.Value.issued(), fault.Wrap(err, "rotate credential")
 }
 
 // RevokeCommand ends one credential, or the client with all of them.
@@ -204,6 +245,7 @@ type RevokeCommand struct {
 	Client     string
 	Credential string // a public id; empty for the whole client
 	By         audit.Actor
+	RequestID  string
 }
 
 // Revoke ends a credential, or disables a client for good. What is revoked is refused by every node within the time that an
@@ -229,6 +271,7 @@ func (s *Clients) Revoke(ctx context.Context, cmd RevokeCommand) error {
 		}
 		revoked = change.Revoke
 		change.Event = s.event(cmd.By, c, now, audit.ClientRevoked, map[string]any{"credentials": change.Revoke, "client": change.Disable})
+		change.Event.RequestID = cmd.RequestID
 		return tx.Apply(ctx, change)
 	})
 	if err == nil {

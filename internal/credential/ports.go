@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/internal/audit"
+	"github.com/holdfast/holdfast/internal/idempotency"
 )
 
 // Store keeps clients and their credentials. A database that does not answer is fault.CodeUnavailable.
@@ -21,14 +22,24 @@ type Store interface {
 	// Changing locks and loads a client and runs fn in one transaction, which commits when it returns nil. A client that the
 	// tenant does not have is fault.CodeNotFound.
 	Changing(ctx context.Context, tenant, client string, fn func(tx Tx, now time.Time, c Client) error) error
-	// List gives all clients of a tenant by id.
-	List(ctx context.Context, tenant string) ([]Client, error)
+	// ChangingAll is Changing for every client in use of a tenant, or of all tenants when it is empty; of one kind, unless that
+	// is empty. The clients come by tenant and id.
+	ChangingAll(ctx context.Context, tenant string, kind Kind, fn func(tx Tx, now time.Time, all []Client) error) error
+	// List gives all clients of a tenant by id, and the database's time.
+	List(ctx context.Context, tenant string) ([]Client, time.Time, error)
+	// Report appends an event that no change goes with.
+	Report(ctx context.Context, e func(now time.Time) audit.Event) error
 }
 
 // Tx is the one write door.
 type Tx interface {
 	// Apply queues a change. It refuses one without an audit event.
 	Apply(ctx context.Context, c Change) error
+	// Answered gives the answer that was kept for the Idempotency-Key, nil when there is none. While the first request with the
+	// key is being worked on, it is fault.CodeIdempotencyInFlight.
+	Answered(ctx context.Context, key idempotency.Key) (*idempotency.Record, error)
+	// Remember keeps an answer for a retry.
+	Remember(ctx context.Context, r idempotency.Record, now time.Time) error
 }
 
 // Change is all that one operation writes.

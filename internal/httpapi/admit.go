@@ -121,6 +121,9 @@ func (h *handler) authenticate(c echo.Context, rt route, _ *operation, in *call)
 		event.Set("client", who.Client)
 		event.Set("credential", who.Credential)
 	}
+	if err := h.refuseInteractive(c, who, in); err != nil {
+		return err
+	}
 	if !rt.caller.allows(who) {
 		return fault.Of(fault.CodeForbidden)
 	}

@@ -92,6 +92,22 @@ type Authenticator interface {
 	Authenticate(ctx context.Context, bearer string) (credential.Principal, error)
 }
 
+// Registry is the inventory of clients. What belongs to another tenant is fault.CodeNotFound.
+type Registry interface {
+	// Inventory gives all clients of a tenant without their secrets, and the service's time.
+	Inventory(ctx context.Context, tenant string) ([]credential.Client, time.Time, error)
+	CreateClient(ctx context.Context, cmd credential.CreateCommand) (credential.Issued, error)
+	Rotate(ctx context.Context, cmd credential.RotateCommand) (credential.Issued, error)
+	Revoke(ctx context.Context, cmd credential.RevokeCommand) error
+	DisableOwner(ctx context.Context, cmd credential.DisableCommand) ([]string, error)
+	DisableAI(ctx context.Context, cmd credential.DisableCommand) ([]string, error)
+	// ReportInteractiveUse writes down that a machine's credential came from a browser. An error has written nothing.
+	ReportInteractiveUse(ctx context.Context, p credential.Principal, requestID string, signs []string) error
+}
+
+// disabler is one way to disable many clients.
+type disabler func(context.Context, credential.DisableCommand) ([]string, error)
+
 // Class groups the routes that share a limit.
 type Class string
 

@@ -182,6 +182,12 @@ func routes() []route {
 		{method: get, path: "/v1/controls", caller: staff(credential.ControlsRead), class: ClassRead, handle: (*handler).listControls},
 		{method: post, path: "/v1/controls", caller: staff(credential.ControlsWrite).freshly(), class: ClassRead, key: keyRequired, body: bodyJSON, handle: (*handler).setControl},
 		{method: post, path: "/v1/controls/{control_id}/lift", caller: staff(credential.ControlsWrite).freshly(), class: ClassRead, key: keyRequired, body: bodyJSON, handle: (*handler).liftControl},
+		{method: get, path: "/v1/clients", caller: human(credential.ClientsRead), class: ClassAccount, handle: (*handler).listClients},
+		{method: post, path: "/v1/clients", caller: human(credential.ClientsWrite).freshly(), class: ClassAccount, key: keyRequired, body: bodyJSON, handle: (*handler).createClient},
+		{method: post, path: "/v1/clients/{client_id}/rotate", caller: human(credential.ClientsWrite).freshly(), class: ClassAccount, key: keyRequired, body: bodyMaybe, handle: (*handler).rotateClient},
+		{method: post, path: "/v1/clients/{client_id}/disable", caller: human(credential.ClientsWrite), class: ClassAccount, key: keyRequired, body: bodyMaybe, handle: (*handler).disableClient},
+		{method: post, path: "/v1/clients/disable-owner", caller: human(credential.ClientsWrite), class: ClassAccount, key: keyRequired, body: bodyJSON, handle: (*handler).disableOwner},
+		{method: post, path: "/v1/clients/disable-ai", caller: human(credential.ClientsWrite), class: ClassAccount, key: keyRequired, body: bodyMaybe, handle: (*handler).disableAI},
 
 		{method: get, path: evt, caller: staff(credential.AuditRead), class: ClassAudit, handle: (*handler).listAuditEvents},
 		{method: get, path: evt + "/{event_id}", caller: staff(credential.AuditRead), class: ClassAudit, handle: (*handler).getAuditEvent},

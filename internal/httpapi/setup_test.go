@@ -36,6 +36,7 @@ const (
 	challengeID = "chl_01kagx44n2t9q0e5r8w1y3z6b7"
 	factorID    = "fac_01kagx0b1c3d5e7f9g1h3j5k7m"
 	accountID   = "acc_01kagwy8j3c5e7g9k1m2n4p6q8"
+	clientID    = "cli_01kagx0b1c3d5e7f9g1h3j5k7m"
 	channelID   = "chn_01kagwy8j4d6f8h0k2m4n6p8q0"
 	eventID     = "evt_01kagx3z8fet0a1m6c9d2v4w7y"
 	claimantTok = "hfc_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT0uV1wX2yZ3aB4"
@@ -199,6 +200,12 @@ func (clients) Authenticate(_ context.Context, bearer string) (credential.Princi
 	case "none":
 		who.Scopes = nil
 		return who, nil
+	case "operator":
+		roles := []credential.Role{credential.Operator}
+		return credential.Principal{
+			Kind: credential.Workforce, Scopes: credential.ScopesOf(roles),
+			Staff: &credential.Staff{Person: "stf_1", Roles: roles, Tenants: []string{"acme"}, ACR: "phr", AuthenticatedAt: t0(), At: t0()},
+		}, nil
 	case "app":
 		who.Kind = credential.Publishable
 		return who, nil
@@ -207,6 +214,46 @@ func (clients) Authenticate(_ context.Context, bearer string) (credential.Princi
 	default:
 		return credential.Principal{}, fault.Of(fault.CodeUnauthenticated)
 	}
+}
+
+// registry is the clients' side of the core.
+type registry struct{ *core }
+
+func issued() credential.Issued {
+	info := credential.Info{PublicID: "jTa5dY9Mr0Tw", CreatedAt: t0(), ExpiresAt: t0().Add(time.Hour)}
+	return credential.Issued{
+		Client: credential.Client{
+			Tenant: "acme", ID: clientID, Name: "helper", Kind: credential.AIAgent, Owner: "robin@example.com", Scopes: []credential.Scope{credential.CasesRead},
+			CreatedAt: t0(), Credentials: []credential.Info{info},
+		},
+		Credential: info, Token: secret.NewString("hfk_live_x"),
+	}
+}
+
+func (r registry) Inventory(_ context.Context, tenant string) ([]credential.Client, time.Time, error) {
+	return []credential.Client{issued().Client}, t0(), r.ask(tenant)
+}
+
+func (r registry) CreateClient(_ context.Context, cmd credential.CreateCommand) (credential.Issued, error) {
+	return issued(), r.ask(cmd)
+}
+
+func (r registry) Rotate(_ context.Context, cmd credential.RotateCommand) (credential.Issued, error) {
+	return issued(), r.ask(cmd)
+}
+
+func (r registry) Revoke(_ context.Context, cmd credential.RevokeCommand) error { return r.ask(cmd) }
+
+func (r registry) DisableOwner(_ context.Context, cmd credential.DisableCommand) ([]string, error) {
+	return []string{clientID}, r.ask(cmd)
+}
+
+func (r registry) DisableAI(_ context.Context, cmd credential.DisableCommand) ([]string, error) {
+	return nil, r.ask(cmd)
+}
+
+func (r registry) ReportInteractiveUse(_ context.Context, p credential.Principal, _ string, signs []string) error {
+	return r.ask(append([]string{p.Client}, signs...))
 }
 
 // limits lets everything pass but the class that is full.
@@ -327,10 +374,11 @@ func setup(t *testing.T, change ...func(*httpapi.Config)) *bundle {
 	cfg := httpapi.Config{
 		PublicURL: "https://recovery.example.com", Contract: api.OpenAPI(), Recoveries: b.core, Accounts: accounts{b.core}, Webhooks: webhooks{b.core},
 		Alerts: alerts{b.core}, Controls: controls{b.core}, Funnel: funnel{b.core},
-		Clients: clients{}, Audit: log{b.core}, Limits: b.limits, Texts: texts{b.core}, Replies: true, Pages: pages{}, Keyring: keyring,
+		Clients: clients{}, Registry: registry{b.core}, Audit: log{b.core}, Limits: b.limits, Texts: texts{b.core}, Replies: true, Pages: pages{}, Keyring: keyring,
 		JWKS:   func() []byte { return []byte(`{"keys":[]}`) },
 		Source: func(*http.Request) (netip.Addr, error) { return netip.MustParseAddr("192.0.2.1"), nil },
 		Logger: telemetry.NewLogger(b.log, slog.LevelInfo, false), Metrics: telemetry.NewMetrics(telemetry.Build{}), Clock: clock.System{},
+		StepUp:    credential.StepUp{MaxAge: 15 * time.Minute, ACR: []string{"phr"}},
 		BodyLimit: 64 << 10, ImportBodyLimit: 1 << 20, HandlerTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second,
 	}
 	for _, f := range change {
@@ -434,6 +482,12 @@ func good() map[string]sent {
 		"listControls":       {method: "GET", path: "/v1/controls?ended=true"},
 		"setControl":         {method: "POST", path: "/v1/controls", body: `{"kind":"min_tier","value":"high","reason":"spray","expires_at":"2026-03-01T12:00:00Z"}`},
 		"liftControl":        {method: "POST", path: "/v1/controls/" + controlID + "/lift", body: `{"reason":"it is over"}`},
+		"listClients":        {method: "GET", path: "/v1/clients", bearer: "operator"},
+		"createClient":       {method: "POST", path: "/v1/clients", bearer: "operator", body: `{"name":"helper","kind":"ai_agent","owner":"robin@example.com","scopes":["cases:read"]}`},
+		"rotateClient":       {method: "POST", path: "/v1/clients/" + clientID + "/rotate", bearer: "operator", body: `{"expires_in_days":30}`},
+		"disableClient":      {method: "POST", path: "/v1/clients/" + clientID + "/disable", bearer: "operator"},
+		"disableOwner":       {method: "POST", path: "/v1/clients/disable-owner", bearer: "operator", body: `{"owner":"robin@example.com"}`},
+		"disableAI":          {method: "POST", path: "/v1/clients/disable-ai", bearer: "operator"},
 		"objectByLink":       {method: "POST", path: "/v1/objections", body: `{"token":"hfo_k1_abc"}`, noKey: true, bearer: "-"},
 		"twilioStatus":       {method: "POST", path: "/v1/providers/twilio/status", body: "MessageSid=SM1", noKey: true, bearer: "-", header: signedForm()},
 		"twilioMessage":      {method: "POST", path: "/v1/providers/twilio/messages", body: "Body=NO", noKey: true, bearer: "-", header: signedForm()},

@@ -76,20 +76,24 @@ func (s *Credentials) Changing(ctx context.Context, tenant, client string, fn fu
 }
 
 // List implements credential.Store.
-func (s *Credentials) List(ctx context.Context, tenant string) ([]credential.Client, error) {
+func (s *Credentials) List(ctx context.Context, tenant string) ([]credential.Client, time.Time, error) {
+	now, err := s.db.Now(ctx)
+	if err != nil {
+		return nil, now, err
+	}
 	rows, err := s.db.q.ListClients(ctx, s.db.pool, tenant)
 	if err != nil {
-		return nil, translate(err, "list clients")
+		return nil, now, translate(err, "list clients")
 	}
 	out := make([]credential.Client, 0, len(rows))
 	for _, row := range rows {
 		c, err := decodeClient(tenant, row)
 		if err != nil {
-			return nil, err
+			return nil, now, err
 		}
 		out = append(out, c)
 	}
-	return out, nil
+	return out, now, nil
 }
 
 func decodeClient(tenant string, row dbsqlc.ListClientsRow) (credential.Client, error) {

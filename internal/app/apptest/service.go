@@ -209,17 +209,18 @@ func (s *Service) tenant(t testing.TB, id string) {
 // Client makes a server-side client with scopes, and gives its token and its id.
 func (s *Service) Client(t testing.TB, tenant string, scopes ...credential.Scope) (token, id string) {
 	t.Helper()
-	return s.newClient(t, tenant, credential.Service, scopes)
+	return s.NewClient(t, tenant, credential.Service, scopes)
 }
 
 // Publishable makes a client as lies in an app.
 func (s *Service) Publishable(t testing.TB, tenant string) (token string) {
 	t.Helper()
-	token, _ = s.newClient(t, tenant, credential.Publishable, []credential.Scope{credential.RecoveriesStart})
+	token, _ = s.NewClient(t, tenant, credential.Publishable, []credential.Scope{credential.RecoveriesStart})
 	return token
 }
 
-func (s *Service) newClient(t testing.TB, tenant string, kind credential.Kind, scopes []credential.Scope) (token, id string) {
+// NewClient makes a client of a kind with scopes, and gives its token and its id.
+func (s *Service) NewClient(t testing.TB, tenant string, kind credential.Kind, scopes []credential.Scope) (token, id string) {
 	t.Helper()
 	made, err := s.App.Clients.CreateClient(t.Context(), credential.CreateCommand{
 		Tenant: tenant, Name: "a test's client", Kind: kind, Owner: "Robin", Scopes: scopes, Lifetime: credential.MaxLifetime,

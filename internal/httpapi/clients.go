@@ -1,0 +1,180 @@
+package httpapi
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/holdfast/holdfast/internal/audit"
+	"github.com/holdfast/holdfast/internal/credential"
+	"github.com/holdfast/holdfast/internal/fault"
+)
+
+type (
+	clientBody struct {
+		ID          string             `json:"id"`
+		Name        string             `json:"name"`
+		Kind        credential.Kind    `json:"kind"`
+		Owner       string             `json:"owner"`
+		Person      string             `json:"owner_person"`
+		Scopes      []credential.Scope `json:"scopes"`
+		CreatedAt   time.Time          `json:"created_at"`
+		LastUsedAt  time.Time          `json:"last_used_at,omitzero"`
+		DisabledAt  time.Time          `json:"disabled_at,omitzero"`
+		Dormant     bool               `json:"dormant"`
+		Credentials []credentialBody   `json:"credentials"`
+	}
+	credentialBody struct {
+		ID         string    `json:"id"`
+		CreatedAt  time.Time `json:"created_at"`
+		ExpiresAt  time.Time `json:"expires_at"`
+		RevokedAt  time.Time `json:"revoked_at,omitzero"`
+		LastUsedAt time.Time `json:"last_used_at,omitzero"`
+	}
+	clientsBody struct {
+		Clients []clientBody `json:"clients"`
+	}
+	issuedBody struct {
+		Client     clientBody     `json:"client"`
+		Credential credentialBody `json:"credential"`
+		Token      plainSecret    `json:"token"`
+	}
+	disabledBody struct {
+		Disabled []string `json:"disabled"`
+	}
+)
+
+func presentClient(c credential.Client, now time.Time) clientBody {
+	out := clientBody{
+		ID: c.ID, Name: c.Name, Kind: c.Kind, Owner: c.Owner, Person: credential.PersonID(c.Owner), Scopes: c.Scopes, CreatedAt: c.CreatedAt.UTC(),
+		LastUsedAt: c.LastUsed().UTC(), DisabledAt: c.DisabledAt.UTC(), Dormant: c.Dormant(now), Credentials: make([]credentialBody, len(c.Credentials)),
+	}
+	for i, k := range c.Credentials {
+		out.Credentials[i] = presentCredential(k)
+	}
+	return out
+}
+
+func presentCredential(k credential.Info) credentialBody {
+	return credentialBody{
+		ID: k.PublicID, CreatedAt: k.CreatedAt.UTC(), ExpiresAt: k.ExpiresAt.UTC(), RevokedAt: k.RevokedAt.UTC(), LastUsedAt: k.LastUsedAt.UTC(),
+	}
+}
+
+// presentIssued shows a new credential's secret: the one place where a person of the workforce is shown one, and it is not a
+// customer's (R-121).
+func presentIssued(i credential.Issued) issuedBody {
+	return issuedBody{Client: presentClient(i.Client, i.Credential.CreatedAt), Credential: presentCredential(i.Credential), Token: plainSecret(i.Token)}
+}
+
+// operator is who administers clients, in the trail.
+func (in *call) operator() audit.Actor {
+	return audit.Actor{Kind: audit.ActorOperator, ID: in.who.Name()}
+}
+
+// listClients handles GET /v1/clients: the inventory.
+func (h *handler) listClients(c echo.Context) error {
+	all, now, err := h.Registry.Inventory(c.Request().Context(), callOf(c).who.Tenant)
+	if err != nil {
+		return err
+	}
+	out := clientsBody{Clients: make([]clientBody, len(all))}
+	for i, one := range all {
+		out.Clients[i] = presentClient(one, now)
+	}
+	return respond(c, http.StatusOK, out)
+}
+
+type clientRequest struct {
+	Name   string             `json:"name"`
+	Kind   credential.Kind    `json:"kind"`
+	Owner  string             `json:"owner"`
+	Scopes []credential.Scope `json:"scopes"`
+	Days   int                `json:"expires_in_days"`
+}
+
+// createClient handles POST /v1/clients.
+func (h *handler) createClient(c echo.Context) error {
+	var body clientRequest
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	in := callOf(c)
+	made, err := h.Registry.CreateClient(c.Request().Context(), credential.CreateCommand{
+		Tenant: in.who.Tenant, Name: body.Name, Kind: body.Kind, Owner: body.Owner, Scopes: body.Scopes, Lifetime: days(body.Days),
+		By: in.operator(), RequestID: in.requestID, Key: in.key,
+	})
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusCreated, presentIssued(made))
+}
+
+func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
+
+// rotateClient handles POST /v1/clients/{client_id}/rotate.
+func (h *handler) rotateClient(c echo.Context) error {
+	var body struct {
+		Days int `json:"expires_in_days"`
+	}
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	in := callOf(c)
+	made, err := h.Registry.Rotate(c.Request().Context(), credential.RotateCommand{
+		Tenant: in.who.Tenant, Client: in.params["client_id"], Lifetime: days(body.Days), By: in.operator(), RequestID: in.requestID, Key: in.key,
+	})
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusCreated, presentIssued(made))
+}
+
+// disableClient handles POST /v1/clients/{client_id}/disable: the client, or one credential of it.
+func (h *handler) disableClient(c echo.Context) error {
+	var body struct {
+		Credential string `json:"credential"`
+	}
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	in := callOf(c)
+	err := h.Registry.Revoke(c.Request().Context(), credential.RevokeCommand{
+		Tenant: in.who.Tenant, Client: in.params["client_id"], Credential: body.Credential, By: in.operator(), RequestID: in.requestID,
+	})
+	if err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+// disableOwner handles POST /v1/clients/disable-owner.
+func (h *handler) disableOwner(c echo.Context) error {
+	var body struct {
+		Owner string `json:"owner"`
+	}
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	if body.Owner == "" {
+		return fault.Of(fault.CodeInvalidRequest).At("/owner", "is required")
+	}
+	return h.disableMany(c, h.Registry.DisableOwner, body.Owner)
+}
+
+// disableAI handles POST /v1/clients/disable-ai: the one switch.
+func (h *handler) disableAI(c echo.Context) error {
+	return h.disableMany(c, h.Registry.DisableAI, "")
+}
+
+func (h *handler) disableMany(c echo.Context, disable disabler, owner string) error {
+	in := callOf(c)
+	ids, err := disable(c.Request().Context(), credential.DisableCommand{
+		Tenant: in.who.Tenant, Owner: owner, By: in.operator(), RequestID: in.requestID, Key: in.key,
+	})
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, disabledBody{Disabled: list(ids)})
+}
