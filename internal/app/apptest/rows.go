@@ -10,13 +10,14 @@ import (
 )
 
 // Rows counts the rows of every table of ours and of the jobs. Buckets of the edge limits are left out: every request
-// leaves a trace there. So is what the sealer writes, at a time of its own.
+// leaves a trace there. So is what the sealer and the detectors write, at times of their own.
 func (s *Service) Rows(t testing.TB) map[string]int {
 	t.Helper()
 	const tables = `
 		SELECT schemaname || '.' || tablename FROM pg_tables
 		 WHERE schemaname = 'public' AND tablename NOT IN ('throttle_bucket', 'goose_db_version',
-		       'audit_log', 'audit_leaf', 'audit_tile', 'audit_head', 'audit_checkpoint', 'audit_cosignature') OR schemaname = 'river' AND tablename = 'river_job'`
+		       'audit_log', 'audit_leaf', 'audit_tile', 'audit_head', 'audit_checkpoint', 'audit_cosignature',
+		       'abuse_tally', 'abuse_hour', 'abuse_watermark', 'credential_sighting') OR schemaname = 'river' AND tablename = 'river_job'`
 	rows, err := s.Owner.Pool().Query(t.Context(), tables)
 	require.NoError(t, err)
 	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
