@@ -22,7 +22,7 @@ func TestEveryCommand_HasHelp(t *testing.T) {
 	for _, args := range []string{
 		"", "serve", "dev", "demo", "migrate", "tenant", "tenant create", "tenant list", "tenant set", "client", "client create", "client list", "client rotate",
 		"client revoke", "client disable", "workforce", "workforce show", "workforce check", "account", "account import", "policy", "policy check", "policy show", "audit", "audit list", "audit checkpoint", "audit keys",
-		"alert", "alert list", "alert show", "alert ack", "control", "control list", "control set", "control lift",
+		"attack", "alert", "alert list", "alert show", "alert ack", "control", "control list", "control set", "control lift",
 		"recovery", "recovery show", "notice", "notice bounced",
 		"keyring", "keyring generate", "keyring rotate", "keyring rewrap", "limits", "config", "version",
 	} {

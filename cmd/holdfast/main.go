@@ -45,6 +45,7 @@ type cli struct {
 	Webhook   webhookCmd   `cmd:"" help:"Tell other systems: webhooks and Security Event Tokens."`
 	Alert     alertCmd     `cmd:"" help:"List, show and acknowledge abuse alerts."`
 	Control   controlCmd   `cmd:"" help:"Raise the bar for a while, and take it back."`
+	Attack    attackCmd    `cmd:"" help:"Play attackers against a development instance and say what got through."`
 	Audit     auditCmd     `cmd:"" help:"List audit events."`
 	Keyring   keyringCmd   `cmd:"" help:"Make and rotate keyrings, rewrap accounts."`
 	Limits    limitsCmd    `cmd:"" help:"List every limit: number, reason, and what happens when its store is down."`

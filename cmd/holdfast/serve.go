@@ -45,7 +45,8 @@ func (serveCmd) Run(e *env) error {
 }
 
 type devCmd struct {
-	Quiet bool `help:"Do not print what to try." short:"q"`
+	Quiet  bool `help:"Do not print what to try." short:"q"`
+	Strict bool `help:"Keep the limits of production, for holdfast attack."`
 }
 
 // Help tells what it makes and where.
@@ -61,7 +62,7 @@ func (c devCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	return dev.Run(e.ctx, dev.Options{Config: cfg, Log: e.logger(cfg), Out: e.out, Quiet: c.Quiet}, func(dev.Description) {})
+	return dev.Run(e.ctx, dev.Options{Config: cfg, Log: e.logger(cfg), Out: e.out, Quiet: c.Quiet, Strict: c.Strict}, func(dev.Description) {})
 }
 
 type migrateCmd struct{}

@@ -35,10 +35,14 @@ type Options struct {
 	Log    *slog.Logger
 	Out    io.Writer // progress and next steps, for people
 	Quiet  bool      // no next steps
+	Strict bool      // the limits of production, for playing attackers
 }
 
 // limitFactor relaxes the edge limits unless the configuration says otherwise: a developer is one address.
 const limitFactor = 1000
+
+// inboxShows is how many messages the inbox shows, the newest: an attack's worth.
+const inboxShows = 1000
 
 const database = "holdfast"
 
@@ -216,7 +220,7 @@ func (d *instance) build(ctx context.Context, keys *secret.Keyring) error {
 		}
 		cfg.HTTP.PublicURL = "http://localhost:" + port
 	}
-	if cfg.LimitFactor <= 1 {
+	if cfg.LimitFactor <= 1 && !d.Strict {
 		cfg.LimitFactor = limitFactor
 	}
 	pages, err := web.New(api.OpenAPI())
@@ -259,7 +263,7 @@ func (d *instance) token(ctx context.Context, p httpapi.DevPerson) (token, perso
 
 func (d *instance) inboxPage(pages *web.Pages) http.Handler {
 	return pages.Inbox(func(ctx context.Context, to string) ([]web.InboxMessage, error) {
-		entries, err := d.inbox.List(ctx, to, 0)
+		entries, err := d.inbox.List(ctx, to, inboxShows)
 		if err != nil {
 			return nil, err
 		}
