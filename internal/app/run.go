@@ -180,6 +180,10 @@ func (a *App) loops() []job.Loop {
 			n, err := a.DB.ForgetTexts(ctx, forgetAtOnce)
 			return n == forgetAtOnce, err
 		}},
+		job.Loop{Name: "deliveries", Every: sweepEvery, Log: a.Log, Work: func(ctx context.Context) (bool, error) {
+			n, err := a.DB.ForgetDeliveries(ctx, forgetAtOnce)
+			return n == forgetAtOnce, err
+		}},
 		job.Loop{Name: "idempotency", Every: sweepEvery, Log: a.Log, Work: func(ctx context.Context) (bool, error) {
 			n, err := a.DB.ForgetAnswers(ctx, forgetAtOnce)
 			return n == forgetAtOnce, err

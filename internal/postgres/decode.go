@@ -208,6 +208,12 @@ type counterJSON struct {
 	DisabledAt  moment   `json:"disabled_at"`
 }
 
+type toldJSON struct {
+	Channel string `json:"channel"`
+	Since   moment `json:"since"`
+	Suspect bool   `json:"suspect"`
+}
+
 type grantJSON struct {
 	ID         string   `json:"id"`
 	TokenHash  hexBytes `json:"token_hash"`
@@ -232,7 +238,7 @@ func decodeChildren(row dbsqlc.LoadRecoveryRow, in *recovery.Loaded) error {
 	var counters []counterJSON
 	var grants []grantJSON
 	var saved []savedJSON
-	var noticesOK []string
+	var noticesOK []toldJSON
 	for _, c := range []struct {
 		raw  []byte
 		into any
@@ -287,19 +293,12 @@ func decodeChildren(row dbsqlc.LoadRecoveryRow, in *recovery.Loaded) error {
 	return nil
 }
 
-// told says of the channels that accepted a notice what is known of them.
-func told(channels []string, a *recovery.Account) []recovery.Told {
+// told says of the channels that accepted the notice of the hold what is known of them. Of an account that is gone, none
+// speaks for anybody.
+func told(rows []toldJSON, a *recovery.Account) []recovery.Told {
 	var out []recovery.Told
-	for _, id := range channels {
-		t := recovery.Told{Channel: id, Suspect: true} // one that is not on file speaks for nobody
-		if a != nil {
-			for _, c := range a.Channels {
-				if c.ID == id {
-					t = recovery.Told{Channel: id, Since: c.Since, Suspect: c.Suspect}
-				}
-			}
-		}
-		out = append(out, t)
+	for _, t := range rows {
+		out = append(out, recovery.Told{Channel: t.Channel, Since: t.Since.Time, Suspect: t.Suspect || a == nil})
 	}
 	return out
 }

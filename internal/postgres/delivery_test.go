@@ -188,10 +188,11 @@ func TestSQL_FatesOnlyMoveForward(t *testing.T) {
 	s.stops("delivery_settles_once", `UPDATE delivery SET fate = 'delivered', settled_at = holdfast_now() WHERE fate = 'failed'`)
 	s.stops("delivery_settles_once", `UPDATE delivery SET fate = 'accepted', settled_at = NULL WHERE fate = 'delivered'`)
 	s.stops("delivery_settles_once", `UPDATE delivery SET notice_id = (SELECT id FROM notice LIMIT 1)`)
-	s.stops("42501", `DELETE FROM delivery`)
+	s.stops("kept_for", `DELETE FROM delivery`)
 	s.stops("42501", `UPDATE delivery_report SET status = 'delivered'`)
-	s.stops("42501", `DELETE FROM delivery_report`)
-	s.stops("42501", `DELETE FROM reply`)
+	s.stops("kept_for", `DELETE FROM delivery_report`)
+	s.exec(`INSERT INTO reply (provider, reference, reply_hashes, received_at, heard_at) VALUES ('twilio', 'SM9', '{}', holdfast_now(), holdfast_now())`)
+	s.stops("kept_for", `DELETE FROM reply`)
 }
 
 // Each answer is taken once, whoever carries it and how often.
@@ -240,6 +241,40 @@ func TestReply_FindsWhoWasTold(t *testing.T) {
 	again, err := store.Reply(t.Context(), "smtp", "SM2")
 	require.NoError(t, err)
 	require.Empty(t, again)
+}
+
+// R-190: providers' names for messages go when nothing rests on them any more; what became of a message stays in its notice, an
+// answer that nobody heard yet stays, and so does the row that refuses a repeat of one that was.
+func TestForgetDeliveries(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	p := s.person("ada")
+	c := s.start(p.identifier)
+	c.hold(p)
+	_, err := s.report(c.took(p.phone), delivery.Delivered)
+	require.NoError(t, err)
+	_, err = s.report("SMunknown", delivery.Failed)
+	require.NoError(t, err)
+	store := postgres.NewDeliveries(s.db)
+	for _, reference := range []string{"SMheard", "SMwaits"} {
+		_, err := store.TakeReply(t.Context(), delivery.KeptReply{Provider: "twilio", Reference: reference, Hashes: s.keys.MACs(secret.PurposeReply, "+15550100123")})
+		require.NoError(t, err)
+	}
+	require.NoError(t, store.ReplyHeard(t.Context(), "twilio", "SMheard"))
+	rows := func() []int {
+		n, err := s.db.ForgetDeliveries(t.Context(), 100)
+		require.NoError(t, err)
+		require.LessOrEqual(t, n, int64(2))
+		return []int{get[int](s, `SELECT count(*) FROM delivery`), get[int](s, `SELECT count(*) FROM delivery_report`), get[int](s, `SELECT count(*) FROM reply`)}
+	}
+	s.advance(89 * day)
+	require.Equal(t, []int{1, 2, 2}, rows())
+	s.advance(2 * day)
+	require.Equal(t, []int{0, 0, 2}, rows())
+	require.Equal(t, 1, get[int](s, `SELECT count(*) FROM notice WHERE delivered_at IS NOT NULL`))
+	s.advance(310 * day)
+	require.Equal(t, []int{0, 0, 1}, rows())
+	require.Equal(t, "SMwaits", get[string](s, `SELECT reference FROM reply`))
 }
 
 // stopsReplyOn checks that only a notice that can be objected to may be answered.

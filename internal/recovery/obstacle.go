@@ -59,8 +59,14 @@ func (r Recovery) Obstacles(accountGone bool, now time.Time) []Obstacle {
 	return out
 }
 
-// SpeaksForOwner reports whether a notice to the channel counts for the gate: it was not used for the claim, is not suspect,
-// and was on file for a week when the hold began; or the plan names its deviation, and any address does.
+// SpeaksForOwner reports whether a notice to the channel counts for the gate: it was not used for the claim, is not suspect
+// and was not when the hold began, and was on file for a week by then; or the plan names its deviation, and any address does.
 func (r Recovery) SpeaksForOwner(c Channel) bool {
-	return !r.Plan.IndependentNotice || r.independent(Told{Channel: c.ID, Since: c.Since, Suspect: c.Suspect})
+	told := Told{Channel: c.ID, Since: c.Since, Suspect: c.Suspect}
+	for _, t := range r.NoticesOK {
+		if t.Channel == c.ID {
+			told = t
+		}
+	}
+	return !r.Plan.IndependentNotice || r.independent(told)
 }

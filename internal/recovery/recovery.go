@@ -59,7 +59,7 @@ type Objection struct {
 type Told struct {
 	Channel string
 	Since   time.Time // since when it is on file
-	Suspect bool
+	Suspect bool      // it is, or was when the hold began: that a suspicion ended since does not undo who heard of the hold
 }
 
 // Recovery is one claim to an account: the aggregate. It is a value; Apply gives the next one.

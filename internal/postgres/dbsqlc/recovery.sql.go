@@ -497,7 +497,8 @@ SELECT r.tenant_id, r.id, r.reference, r.claimant_hash, r.account_id, r.subject,
           WHERE o.tenant_id = r.tenant_id AND o.recovery_id = r.id), '[]')::jsonb AS objections,
        coalesce((SELECT jsonb_agg(to_jsonb(c) ORDER BY c.created_at, c.id) FROM challenge c
           WHERE c.tenant_id = r.tenant_id AND c.recovery_id = r.id), '[]')::jsonb AS challenges,
-       coalesce((SELECT jsonb_agg(n.channel_id) FROM notice n
+       coalesce((SELECT jsonb_agg(jsonb_build_object('channel', n.channel_id, 'since', t.since, 'suspect', speaks_for_nobody(t, r.held_at))) FROM notice n
+          JOIN channel t ON t.tenant_id = n.tenant_id AND t.id = n.channel_id
           WHERE n.tenant_id = r.tenant_id AND n.recovery_id = r.id AND n.kind = 'hold_entered' AND n.accepted_at IS NOT NULL), '[]')::jsonb AS notices_ok,
        (SELECT count(*) FROM notice n
           WHERE n.tenant_id = r.tenant_id AND n.recovery_id = r.id AND n.kind = 'hold_entered' AND n.accepted_at IS NULL AND n.failed_at IS NULL) AS notices_open,

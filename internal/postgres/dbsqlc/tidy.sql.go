@@ -21,3 +21,45 @@ func (q *Queries) ForgetAnswers(ctx context.Context, db DBTX, atMost int32) (int
 	}
 	return result.RowsAffected(), nil
 }
+
+const forgetDeliveries = `-- name: ForgetDeliveries :execrows
+DELETE FROM delivery WHERE ctid = ANY (ARRAY(
+    SELECT d.ctid FROM delivery d WHERE d.accepted_at < (SELECT holdfast_now()) - interval '90 days' LIMIT $1))
+`
+
+// What became of the message stands in its notice and in the trail.
+func (q *Queries) ForgetDeliveries(ctx context.Context, db DBTX, atMost int32) (int64, error) {
+	result, err := db.Exec(ctx, forgetDeliveries, atMost)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const forgetReplies = `-- name: ForgetReplies :execrows
+DELETE FROM reply WHERE ctid = ANY (ARRAY(
+    SELECT p.ctid FROM reply p
+     WHERE p.received_at < (SELECT holdfast_now()) - interval '400 days' AND p.heard_at IS NOT NULL LIMIT $1))
+`
+
+// One that nobody heard yet stays, whatever its age.
+func (q *Queries) ForgetReplies(ctx context.Context, db DBTX, atMost int32) (int64, error) {
+	result, err := db.Exec(ctx, forgetReplies, atMost)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const forgetReports = `-- name: ForgetReports :execrows
+DELETE FROM delivery_report WHERE ctid = ANY (ARRAY(
+    SELECT r.ctid FROM delivery_report r WHERE r.at < (SELECT holdfast_now()) - interval '90 days' LIMIT $1))
+`
+
+func (q *Queries) ForgetReports(ctx context.Context, db DBTX, atMost int32) (int64, error) {
+	result, err := db.Exec(ctx, forgetReports, atMost)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
