@@ -70,12 +70,14 @@ func (s *Service) askErasure(ctx context.Context, tx Tx, c Caller, in Loaded) er
 }
 
 // EraseDue erases accounts whose erasure waited and that nothing keeps any more, at most atMost of them, and says how many
-// there were. One that was frozen again meanwhile, or is gone, is left alone.
+// there were. One that was frozen again meanwhile, or is gone, is left alone. One that fails keeps no other from being erased;
+// the first failure is returned.
 func (s *Service) EraseDue(ctx context.Context, atMost int) (int, error) {
 	due, err := s.Store.ErasuresDue(ctx, atMost)
 	if err != nil {
 		return 0, fault.Wrap(err, "find erasures")
 	}
+	var first error
 	for _, d := range due {
 		c := Caller{Tenant: d.Tenant, Client: d.By}
 		err := s.Store.Changing(ctx, Query{Tenant: d.Tenant, RefHashes: [][]byte{d.RefHash}}, func(tx Tx, in Loaded) error {
@@ -84,9 +86,9 @@ func (s *Service) EraseDue(ctx context.Context, atMost int) (int, error) {
 			}
 			return s.erase(ctx, tx, c, in, "queued")
 		})
-		if err != nil {
-			return len(due), fault.Wrap(err, "erase account")
+		if err != nil && first == nil {
+			first = fault.Wrap(err, "erase account")
 		}
 	}
-	return len(due), nil
+	return len(due), first
 }

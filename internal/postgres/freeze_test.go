@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast/holdfast/internal/account"
 	"github.com/holdfast/holdfast/internal/audit"
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/secret"
 )
 
 // erase erases at once.
@@ -49,6 +50,26 @@ func TestErase_WaitsForTheEndOfProbation(t *testing.T) {
 	n, err = w.EraseDue(t.Context(), 10)
 	require.NoError(t, err)
 	require.Zero(t, n)
+}
+
+// R-188, R-189: an account that cannot be erased does not keep the others from it.
+func TestErase_OneThatFailsKeepsNoOtherWaiting(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i, ref := range []string{"u-1", "u-2"} {
+		cmd := ada("demo", ref)
+		cmd.Identifiers = []account.Identifier{{Type: "username", Value: secret.NewString(ref)}}
+		w.recoveryIn("demo", w.put(cmd).ID, "completed")
+		waiting, err := w.Erase(t.Context(), caller("demo"), ref)
+		require.NoError(t, err)
+		require.True(t, waiting)
+		w.exec(`update account set erasure_asked_at = now() - make_interval(hours => $1) where erasure_asked_at > now() - interval '30 minutes'`, 9-i)
+	}
+	w.exec(`update account set data_key = 'broken' where erasure_asked_at = (select min(erasure_asked_at) from account)`)
+	w.exec(`update recovery set probation_until = now() - interval '1 second'`)
+	_, err := w.EraseDue(t.Context(), 10)
+	require.Error(t, err, "somebody has to hear of it")
+	require.Equal(t, 1, scalar[int](w, `select count(*) from account where erased_at is not null`))
 }
 
 // I9, R-092: whoever writes by hand as the service's role meets the same rule, named.
