@@ -13,7 +13,8 @@ import (
 //
 // While a recovery has accepted proofs or is in probation the erasure waits, and waiting is true: erasing must not wipe the
 // trail of a takeover. The owner is told everywhere. It is done within a minute of the end of what is open, unless
-// the owner took the account back meanwhile; asking again changes nothing.
+// the owner took the account back meanwhile, or a recovery was completed: who then holds the account can ask again. Asking
+// twice changes nothing.
 //
 // Where other systems are to be told that the account is gone, its name is kept for them, sealed by itself, until they have
 // acknowledged it and a week at most (ADR 0019).

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast/holdfast/internal/audit"
 	"github.com/holdfast/holdfast/internal/recovery"
 )
 
@@ -68,4 +69,22 @@ func TestGate_ANumberThatMovedToAnotherSIMSpeaksForNobody(t *testing.T) {
 			require.Equal(t, recovery.Assisted, c.state())
 		})
 	}
+}
+
+// R-189: an erasure that waits was asked for by whoever was in the account before the recovery. Who has now shown that it is
+// theirs must not lose it when probation ends; they can ask again.
+func TestRedeem_ForgetsAnErasureThatWaits(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	p := s.person("ada")
+	c := s.start(p.identifier)
+	c.ready(p)
+	s.exec(`UPDATE account SET erasure_asked_at = holdfast_now(), erasure_asked_by = 'cli_app' WHERE id = $1`, p.id)
+	grant, err := c.grant()
+	require.NoError(t, err)
+	require.NotNil(t, get[*time.Time](s, `SELECT erasure_asked_at FROM account`), "a grant that nobody redeemed decides nothing")
+	_, err = s.redeem(grant.Grant)
+	require.NoError(t, err)
+	require.Nil(t, get[*time.Time](s, `SELECT erasure_asked_at FROM account`))
+	require.Equal(t, "recovered", get[string](s, `SELECT reason FROM audit_event WHERE action = $1`, audit.ErasureCancelled))
 }

@@ -118,6 +118,19 @@ func TestScenario_AMailboxThiefDelaysAndDoesNotStop(t *testing.T) {
 	require.Equal(t, recovery.Completed, x.State)
 }
 
+// A proof that counts for nothing is no step up: whoever enrolled an authenticator yesterday does not end the owner's pause by it.
+func TestContest_IsNotEndedByAProofThatCountsForNothing(t *testing.T) { // R-052, I4
+	t.Parallel()
+	x := recoverytest.Contested(factor.E0)
+	young := proof(factor.TOTP, "fct_1", day, 10*time.Hour)
+	suspect := proof(factor.SMS, recoverytest.Phone, 40*day, 10*time.Hour)
+	suspect.Evidence.Suspect = true
+	for _, ev := range []recovery.Event{young, suspect} {
+		require.Equal(t, recovery.Contested, after(x, 10*time.Hour, ev).State)
+	}
+	require.Equal(t, recovery.CoolingOff, after(x, 10*time.Hour, young, proof(factor.SMS, recoverytest.Phone, 40*day, 10*time.Hour)).State)
+}
+
 // one reminder at half-time and one twelve hours before the end, each once, whatever the hold's length; a node that slept
 // past both reminds once; a hold that a pause made longer has reminders of its own.
 func TestHold_RemindsTheOwner(t *testing.T) {

@@ -185,6 +185,8 @@ func (s *Service) redeemed(cmd RedeemCommand, in Loaded, rec GrantRecord, code *
 		}}
 		change.Notices = append(change.Notices, s.notices(Step{Next: step.Next, Notices: []NoticeKind{NoticeCodeReplaced}}, in.Account, in.Now)...)
 	}
+	// Whoever was in the account before may have asked for its erasure. Who has now shown that it is theirs can ask again.
+	forgetErasure(&change, in, "redemption", "recovered")
 	out.Value, err = s.redemptionOf(cmd, step.Next, in, code)
 	return change, err
 }

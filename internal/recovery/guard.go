@@ -32,8 +32,10 @@ var (
 		return !n.Decoy() && !n.Plan.DeferToIDP && n.Plan.Satisfied(n.Evidence, now)
 	}}
 
-	claimantStronger = guard{"claimant stronger", func(r Recovery, ev Event, _ time.Time) bool {
-		return withProof(r, ev).claim() > r.objector()
+	// claimantStronger: the proof has to count for something, since most claims outweigh a bare link from the first. One by an
+	// authenticator enrolled yesterday is no step up.
+	claimantStronger = guard{"claimant stronger, by a proof that counts", func(r Recovery, ev Event, _ time.Time) bool {
+		return ev.Evidence != nil && strength([]factor.Evidence{*ev.Evidence}) > factor.E0 && withProof(r, ev).claim() > r.objector()
 	}}
 
 	// tie: both sides hold as much as can be held, or the same strong evidence; only humans can tell them apart.

@@ -178,13 +178,20 @@ func (s *Service) objected(o objecting, in Loaded, g gathered, out *sealed[Objec
 // since the claim began.
 func (s *Service) takeBack(change *Change, in Loaded) {
 	change.Suspect = latecomers(in)
-	if asked := in.Account.ErasureAskedAt; asked.IsZero() || asked.Before(in.Recovery.CreatedAt) {
+	if !in.Account.ErasureAskedAt.Before(in.Recovery.CreatedAt) {
+		forgetErasure(change, in, "reversal", "reversed")
+	}
+}
+
+// forgetErasure gives up an erasure that waits, if one does.
+func forgetErasure(change *Change, in Loaded, by, reason string) {
+	if in.Account.ErasureAskedAt.IsZero() {
 		return
 	}
 	change.ForgetErasure = true
 	change.Events = append(change.Events, audit.Event{
-		Tenant: change.Tenant, At: in.Now, Actor: audit.Actor{Kind: audit.ActorSystem, ID: "reversal"}, Action: audit.ErasureCancelled,
-		Subject: in.Account.ID, Recovery: in.Recovery.ID, Outcome: audit.Success, Reason: "reversed",
+		Tenant: change.Tenant, At: in.Now, Actor: audit.Actor{Kind: audit.ActorSystem, ID: by}, Action: audit.ErasureCancelled,
+		Subject: in.Account.ID, Recovery: in.Recovery.ID, Outcome: audit.Success, Reason: reason,
 	})
 }
 

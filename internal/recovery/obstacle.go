@@ -64,9 +64,7 @@ func (r Recovery) Obstacles(accountGone bool, now time.Time) []Obstacle {
 func (r Recovery) SpeaksForOwner(c Channel) bool {
 	told := Told{Channel: c.ID, Since: c.Since, Suspect: c.Suspect}
 	for _, t := range r.NoticesOK {
-		if t.Channel == c.ID {
-			told = t
-		}
+		told.Suspect = told.Suspect || (t.Channel == c.ID && t.Suspect)
 	}
 	return !r.Plan.IndependentNotice || r.independent(told)
 }

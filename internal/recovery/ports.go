@@ -196,7 +196,7 @@ type Change struct {
 	Redeemed      string        // the grant that was redeemed
 	RedeemedBy    string        // the client that did
 	Notices       []outbox.Notice
-	ForgetErasure bool     // the erasure that the account waits for was a thief's, as far as anybody can tell
+	ForgetErasure bool     // the erasure that waits may have been a thief's wish: who holds the account now can ask again
 	Suspect       []string // beyond those of the step: what came to the account so lately that the thief may have brought it
 	Jobs          []outbox.Job
 	Events        []audit.Event // beyond those of the steps
