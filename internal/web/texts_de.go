@@ -11,15 +11,15 @@ func german() objectionTexts {
 		},
 		Views: []viewTexts{
 			{"paused", toneStopped, "Fürs Erste gestoppt", []string{
-				"Durch diese Wiederherstellung kommt niemand hinein, bis {until}.",
-				"Wenn bis dahin niemand mehr vorlegt, geht sie weiter und wartet noch mindestens einen Tag. Um sie ganz zu beenden, zeigen Sie unten, dass das Konto Ihnen gehört.",
+				"Durch diese Wiederherstellung kommt mindestens einen Tag lang niemand hinein.",
+				"Sie steht still bis {until}, oder bis mehr vorlegt, wer sie begonnen hat. Dann geht sie weiter und wartet noch mindestens einen Tag. Um sie ganz zu beenden, zeigen Sie unten, dass das Konto Ihnen gehört.",
 			}},
 			{"already", toneStopped, "Schon gestoppt", []string{
-				"Sie haben es schon gesagt, oder jemand mit derselben Nachricht. Durch diese Wiederherstellung kommt niemand hinein, bis {until}.",
+				"Sie haben es schon gesagt, oder jemand mit derselben Nachricht. Sie steht still bis {until}, oder bis mehr vorlegt, wer sie begonnen hat. Auch dann wartet sie noch mindestens einen Tag.",
 				"Um sie ganz zu beenden, zeigen Sie unten, dass das Konto Ihnen gehört.",
 			}},
 			{"counts", toneStopped, "Ihr Code war richtig", []string{
-				"Er zählt für Sie. Durch diese Wiederherstellung kommt niemand hinein, bis {until}.",
+				"Er zählt für Sie. Die Wiederherstellung steht still bis {until}, oder bis mehr vorlegt, wer sie begonnen hat. Auch dann wartet sie noch mindestens einen Tag.",
 				"Er reicht nicht, um die Wiederherstellung zu beenden. Zeigen Sie noch einen Nachweis der anderen Art, oder wenden Sie sich an den Support.",
 			}},
 			{"people", tonePeople, "Jetzt entscheiden Menschen", []string{

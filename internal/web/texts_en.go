@@ -11,15 +11,15 @@ func english() objectionTexts {
 		},
 		Views: []viewTexts{
 			{"paused", toneStopped, "It is stopped for now", []string{
-				"Nobody gets in by this recovery until {until}.",
-				"If nobody shows more by then, it goes on, and waits at least one more day. To end it for good, show below that the account is yours.",
+				"Nobody gets in by this recovery for at least a day.",
+				"It stands still until {until}, or until whoever began it shows more. Then it goes on, and waits at least one more day. To end it for good, show below that the account is yours.",
 			}},
 			{"already", toneStopped, "It is stopped already", []string{
-				"You said so before, or somebody with the same message did. Nobody gets in by this recovery until {until}.",
+				"You said so before, or somebody with the same message did. It stands still until {until}, or until whoever began it shows more. Even then it waits at least one more day.",
 				"To end it for good, show below that the account is yours.",
 			}},
 			{"counts", toneStopped, "Your code was right", []string{
-				"It counts for you. Nobody gets in by this recovery until {until}.",
+				"It counts for you. The recovery stands still until {until}, or until whoever began it shows more. Even then it waits at least one more day.",
 				"It is not enough to end the recovery. Show one more proof, of the other kind, or get in touch with support.",
 			}},
 			{"people", tonePeople, "People decide now", []string{

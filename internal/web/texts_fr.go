@@ -11,15 +11,15 @@ func french() objectionTexts {
 		},
 		Views: []viewTexts{
 			{"paused", toneStopped, "C’est arrêté pour le moment", []string{
-				"Personne n’entre par cette récupération jusqu’à cette date : {until}.",
-				"Si personne ne montre rien de plus d’ici là, elle reprend et attend encore au moins un jour. Pour y mettre fin, montrez ci-dessous que le compte est à vous.",
+				"Personne n’entre par cette récupération pendant au moins un jour.",
+				"Elle est arrêtée jusqu’à cette date : {until}, ou jusqu’à ce que la personne qui l’a commencée montre plus. Elle reprend alors et attend encore au moins un jour. Pour y mettre fin, montrez ci-dessous que le compte est à vous.",
 			}},
 			{"already", toneStopped, "C’est déjà arrêté", []string{
-				"Vous l’avez déjà dit, ou quelqu’un qui a reçu le même message. Personne n’entre par cette récupération jusqu’à cette date : {until}.",
+				"Vous l’avez déjà dit, ou quelqu’un qui a reçu le même message. Elle est arrêtée jusqu’à cette date : {until}, ou jusqu’à ce que la personne qui l’a commencée montre plus. Même alors, elle attend encore au moins un jour.",
 				"Pour y mettre fin, montrez ci-dessous que le compte est à vous.",
 			}},
 			{"counts", toneStopped, "Votre code était bon", []string{
-				"Il compte pour vous. Personne n’entre par cette récupération jusqu’à cette date : {until}.",
+				"Il compte pour vous. La récupération est arrêtée jusqu’à cette date : {until}, ou jusqu’à ce que la personne qui l’a commencée montre plus. Même alors, elle attend encore au moins un jour.",
 				"Il ne suffit pas pour y mettre fin. Montrez une preuve de l’autre sorte, ou contactez l’assistance.",
 			}},
 			{"people", tonePeople, "Des personnes décident maintenant", []string{

@@ -114,6 +114,23 @@ func TestObjectionPage_IsInertWhateverOpensIt(t *testing.T) { // R-036, R-039
 	require.NotContains(t, policy, "unsafe")
 }
 
+// the page promises no more than the machine keeps. A claimant who shows more ends a pause before its time, so that the
+// time alone is no promise.
+func TestObjectionPage_DoesNotPromiseThePausesWholeTime(t *testing.T) {
+	t.Parallel()
+	for tongue, unless := range map[string]string{"en": "or until", "de": "oder bis", "fr": "ou jusqu’à"} {
+		page := get(t, pages(t).Objection, http.MethodGet, "/objection", http.Header{"Accept-Language": {tongue}}).Body.String()
+		said := 0
+		for line := range strings.SplitSeq(page, "\n") {
+			if strings.Contains(line, "data-says") && strings.Contains(line, "{until}") {
+				require.Contains(t, line, unless)
+				said++
+			}
+		}
+		require.Equal(t, 3, said)
+	}
+}
+
 // The browser tests prove the behaviour (internal/app/browser); this keeps the script small enough to be read.
 func TestObjectionScript_HasOnePlaceThatSends(t *testing.T) {
 	t.Parallel()

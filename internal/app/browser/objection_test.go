@@ -266,8 +266,8 @@ func TestThePage_SpeaksGermanAndFrench(t *testing.T) {
 		name, language, ask, told string
 		says                      []string
 	}{
-		{"de", "de-CH,de;q=0.9", "Waren Sie das?", "Fürs Erste gestoppt", []string{"kommt niemand hinein, bis", "Ganz beenden", "Support von Acme"}},
-		{"fr", "fr-CA,fr;q=0.9", "Était-ce vous", "C’est déjà arrêté", []string{"Personne n’entre", "Y mettre fin", "Assistance de Acme"}},
+		{"de", "de-CH,de;q=0.9", "Waren Sie das?", "Fürs Erste gestoppt", []string{"steht still bis", "Ganz beenden", "Support von Acme"}},
+		{"fr", "fr-CA,fr;q=0.9", "Était-ce vous", "C’est déjà arrêté", []string{"Elle est arrêtée jusqu’à", "Y mettre fin", "Assistance de Acme"}},
 	} {
 		d := phone()
 		d.language, d.width, d.height = tongue.language, 320, 568
