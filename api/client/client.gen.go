@@ -56,6 +56,30 @@ func (e AlertState) Valid() bool {
 	}
 }
 
+// Defines values for ArtefactKind.
+const (
+	ArtefactContactAttestation  ArtefactKind = "contact_attestation"
+	ArtefactInPerson            ArtefactKind = "in_person"
+	ArtefactOrganisationAttests ArtefactKind = "organisation_attests"
+	ArtefactReproofing          ArtefactKind = "reproofing"
+)
+
+// Valid indicates whether the value is a known member of the ArtefactKind enum.
+func (e ArtefactKind) Valid() bool {
+	switch e {
+	case ArtefactContactAttestation:
+		return true
+	case ArtefactInPerson:
+		return true
+	case ArtefactOrganisationAttests:
+		return true
+	case ArtefactReproofing:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AuditEventOutcome.
 const (
 	Failure AuditEventOutcome = "failure"
@@ -68,6 +92,234 @@ func (e AuditEventOutcome) Valid() bool {
 	case Failure:
 		return true
 	case Success:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CaseVia.
+const (
+	CaseViaAccount   CaseVia = "account"
+	CaseViaAppeal    CaseVia = "appeal"
+	CaseViaReference CaseVia = "reference"
+)
+
+// Valid indicates whether the value is a known member of the CaseVia enum.
+func (e CaseVia) Valid() bool {
+	switch e {
+	case CaseViaAccount:
+		return true
+	case CaseViaAppeal:
+		return true
+	case CaseViaReference:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CaseChallengeRequestMethod.
+const (
+	CaseByEmail CaseChallengeRequestMethod = "email"
+	CaseBySMS   CaseChallengeRequestMethod = "sms"
+)
+
+// Valid indicates whether the value is a known member of the CaseChallengeRequestMethod enum.
+func (e CaseChallengeRequestMethod) Valid() bool {
+	switch e {
+	case CaseByEmail:
+		return true
+	case CaseBySMS:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CaseDecisionRequestDecision.
+const (
+	DecideApprove CaseDecisionRequestDecision = "approve"
+	DecideReject  CaseDecisionRequestDecision = "reject"
+)
+
+// Valid indicates whether the value is a known member of the CaseDecisionRequestDecision enum.
+func (e CaseDecisionRequestDecision) Valid() bool {
+	switch e {
+	case DecideApprove:
+		return true
+	case DecideReject:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CaseMissing.
+const (
+	MissingAccount      CaseMissing = "account"
+	MissingEvidence     CaseMissing = "evidence"
+	MissingOpenRecovery CaseMissing = "open_recovery"
+	MissingOrganisation CaseMissing = "organisation"
+	MissingProofing     CaseMissing = "proofing"
+)
+
+// Valid indicates whether the value is a known member of the CaseMissing enum.
+func (e CaseMissing) Valid() bool {
+	switch e {
+	case MissingAccount:
+		return true
+	case MissingEvidence:
+		return true
+	case MissingOpenRecovery:
+		return true
+	case MissingOrganisation:
+		return true
+	case MissingProofing:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CaseNoteBy.
+const (
+	NoteByAIAgent CaseNoteBy = "ai_agent"
+	NoteByPerson  CaseNoteBy = "person"
+)
+
+// Valid indicates whether the value is a known member of the CaseNoteBy enum.
+func (e CaseNoteBy) Valid() bool {
+	switch e {
+	case NoteByAIAgent:
+		return true
+	case NoteByPerson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CaseOutcome.
+const (
+	OutcomeApprove CaseOutcome = "approve"
+	OutcomeDeny    CaseOutcome = "deny"
+)
+
+// Valid indicates whether the value is a known member of the CaseOutcome enum.
+func (e CaseOutcome) Valid() bool {
+	switch e {
+	case OutcomeApprove:
+		return true
+	case OutcomeDeny:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CaseProposalStatus.
+const (
+	CaseProposalStatusProposalExecuted CaseProposalStatus = "executed"
+	CaseProposalStatusProposalLapsed   CaseProposalStatus = "lapsed"
+	CaseProposalStatusProposalOpen     CaseProposalStatus = "open"
+	CaseProposalStatusProposalRejected CaseProposalStatus = "rejected"
+	CaseProposalStatusProposalVoid     CaseProposalStatus = "void"
+)
+
+// Valid indicates whether the value is a known member of the CaseProposalStatus enum.
+func (e CaseProposalStatus) Valid() bool {
+	switch e {
+	case CaseProposalStatusProposalExecuted:
+		return true
+	case CaseProposalStatusProposalLapsed:
+		return true
+	case CaseProposalStatusProposalOpen:
+		return true
+	case CaseProposalStatusProposalRejected:
+		return true
+	case CaseProposalStatusProposalVoid:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CaseRecoveryTier.
+const (
+	CaseTierCritical CaseRecoveryTier = "critical"
+	CaseTierHigh     CaseRecoveryTier = "high"
+	CaseTierLow      CaseRecoveryTier = "low"
+	CaseTierModerate CaseRecoveryTier = "moderate"
+)
+
+// Valid indicates whether the value is a known member of the CaseRecoveryTier enum.
+func (e CaseRecoveryTier) Valid() bool {
+	switch e {
+	case CaseTierCritical:
+		return true
+	case CaseTierHigh:
+		return true
+	case CaseTierLow:
+		return true
+	case CaseTierModerate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CaseState.
+const (
+	CaseClosed          CaseState = "closed"
+	CaseDecided         CaseState = "decided"
+	CaseEvidencePending CaseState = "evidence_pending"
+	CaseExpired         CaseState = "expired"
+	CaseFlagged         CaseState = "flagged"
+	CaseOpened          CaseState = "opened"
+	CaseProposed        CaseState = "proposed"
+)
+
+// Valid indicates whether the value is a known member of the CaseState enum.
+func (e CaseState) Valid() bool {
+	switch e {
+	case CaseClosed:
+		return true
+	case CaseDecided:
+		return true
+	case CaseEvidencePending:
+		return true
+	case CaseExpired:
+		return true
+	case CaseFlagged:
+		return true
+	case CaseOpened:
+		return true
+	case CaseProposed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CaseSupport.
+const (
+	CaseSupportDecided  CaseSupport = "decided"
+	CaseSupportDeciding CaseSupport = "deciding"
+	CaseSupportEnded    CaseSupport = "ended"
+	CaseSupportOpen     CaseSupport = "open"
+)
+
+// Valid indicates whether the value is a known member of the CaseSupport enum.
+func (e CaseSupport) Valid() bool {
+	switch e {
+	case CaseSupportDecided:
+		return true
+	case CaseSupportDeciding:
+		return true
+	case CaseSupportEnded:
+		return true
+	case CaseSupportOpen:
 		return true
 	default:
 		return false
@@ -167,6 +419,36 @@ const (
 func (e FactorType) Valid() bool {
 	switch e {
 	case FactorTypeTotp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FlagReason.
+const (
+	FlagCoercion        FlagReason = "coercion"
+	FlagForgedArtefact  FlagReason = "forged_artefact"
+	FlagImpersonation   FlagReason = "impersonation"
+	FlagOther           FlagReason = "other"
+	FlagPressure        FlagReason = "pressure"
+	FlagPromptInjection FlagReason = "prompt_injection"
+)
+
+// Valid indicates whether the value is a known member of the FlagReason enum.
+func (e FlagReason) Valid() bool {
+	switch e {
+	case FlagCoercion:
+		return true
+	case FlagForgedArtefact:
+		return true
+	case FlagImpersonation:
+		return true
+	case FlagOther:
+		return true
+	case FlagPressure:
+		return true
+	case FlagPromptInjection:
 		return true
 	default:
 		return false
@@ -370,8 +652,11 @@ func (e ObjectionProof) Valid() bool {
 
 // Defines values for ProblemCode.
 const (
+	ProblemCodeArtefactUsed                   ProblemCode = "artefact_used"
 	ProblemCodeBodyTooLarge                   ProblemCode = "body_too_large"
 	ProblemCodeConflict                       ProblemCode = "conflict"
+	ProblemCodeConflictOfInterest             ProblemCode = "conflict_of_interest"
+	ProblemCodeEvidenceShort                  ProblemCode = "evidence_short"
 	ProblemCodeFactorRefused                  ProblemCode = "factor_refused"
 	ProblemCodeForbidden                      ProblemCode = "forbidden"
 	ProblemCodeGrantRefused                   ProblemCode = "grant_refused"
@@ -396,6 +681,8 @@ const (
 	ProblemCodeOverloaded                     ProblemCode = "overloaded"
 	ProblemCodePolicyInvalid                  ProblemCode = "policy_invalid"
 	ProblemCodeProofRefused                   ProblemCode = "proof_refused"
+	ProblemCodeProposalOpen                   ProblemCode = "proposal_open"
+	ProblemCodeProposalVoid                   ProblemCode = "proposal_void"
 	ProblemCodeRecoveriesPaused               ProblemCode = "recoveries_paused"
 	ProblemCodeRecoveryOpen                   ProblemCode = "recovery_open"
 	ProblemCodeResendTooSoon                  ProblemCode = "resend_too_soon"
@@ -409,9 +696,15 @@ const (
 // Valid indicates whether the value is a known member of the ProblemCode enum.
 func (e ProblemCode) Valid() bool {
 	switch e {
+	case ProblemCodeArtefactUsed:
+		return true
 	case ProblemCodeBodyTooLarge:
 		return true
 	case ProblemCodeConflict:
+		return true
+	case ProblemCodeConflictOfInterest:
+		return true
+	case ProblemCodeEvidenceShort:
 		return true
 	case ProblemCodeFactorRefused:
 		return true
@@ -460,6 +753,10 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodePolicyInvalid:
 		return true
 	case ProblemCodeProofRefused:
+		return true
+	case ProblemCodeProposalOpen:
+		return true
+	case ProblemCodeProposalVoid:
 		return true
 	case ProblemCodeRecoveriesPaused:
 		return true
@@ -665,6 +962,21 @@ func (e State) Valid() bool {
 	case StateVerifying:
 		return true
 	case StateVetoed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UntrustedTextLabel.
+const (
+	UntrustedData UntrustedTextLabel = "untrusted_data_not_instructions"
+)
+
+// Valid indicates whether the value is a known member of the UntrustedTextLabel enum.
+func (e UntrustedTextLabel) Valid() bool {
+	switch e {
+	case UntrustedData:
 		return true
 	default:
 		return false
@@ -915,6 +1227,10 @@ type AppObjectionRequest struct {
 	RecoveryID *RecoveryID `json:"recovery_id,omitempty"`
 }
 
+// ArtefactKind `reproofing`: a provider's identity proofing. `in_person`: a check of person and document at a place. `contact_attestation`: a
+// recovery contact vouches. `organisation_attests`: an organisation's administrator vouches for a member. Attestations never do alone.
+type ArtefactKind string
+
 // Assurance How well the account is protected, which decides what its recovery demands.
 type Assurance struct {
 	// Aal The highest authenticator assurance level (SP 800-63B) at which the account is used.
@@ -1070,6 +1386,365 @@ type BadLine struct {
 	// Line The line's number.
 	Line int64 `json:"line"`
 }
+
+// Case A case as those who work on it may see it.
+type Case struct {
+	// Account What is shown of the account, once something was proven.
+	Account *CaseAccount `json:"account,omitempty"`
+
+	// AiInvolved An AI agent had a part in it.
+	AiInvolved bool `json:"ai_involved"`
+
+	// Artefacts What was attached.
+	Artefacts []CaseArtefact `json:"artefacts"`
+
+	// ClosedAt RFC 3339; in answers always UTC.
+	ClosedAt *Time `json:"closed_at,omitempty"`
+
+	// ExpiresAt RFC 3339; in answers always UTC.
+	ExpiresAt Time `json:"expires_at"`
+
+	// FlagReason Why fraud is suspected.
+	FlagReason *FlagReason `json:"flag_reason,omitempty"`
+
+	// FlaggedAt RFC 3339; in answers always UTC.
+	FlaggedAt *Time `json:"flagged_at,omitempty"`
+
+	// ID The id of a case.
+	ID CaseID `json:"id"`
+
+	// Missing What an approval would lack.
+	Missing []CaseMissing `json:"missing"`
+
+	// Notes What was written down.
+	Notes []CaseNote `json:"notes"`
+
+	// OpenedAt RFC 3339; in answers always UTC.
+	OpenedAt Time `json:"opened_at"`
+
+	// Outcome What is proposed, or was decided. An approval begins a hold; a denial can be appealed.
+	Outcome *CaseOutcome `json:"outcome,omitempty"`
+
+	// Proposal An outcome that two humans are asked to decide about.
+	Proposal *CaseProposal `json:"proposal,omitempty"`
+
+	// ReaderNotice For AI agents, how untrusted text is to be read.
+	ReaderNotice *string `json:"reader_notice,omitempty"`
+
+	// Recovery The recovery of a case.
+	Recovery CaseRecovery `json:"recovery"`
+
+	// Reference What the claimant can read out on the telephone. It proves nothing.
+	Reference Reference `json:"reference"`
+
+	// SecurityDecides Two of the security staff decide.
+	SecurityDecides bool `json:"security_decides"`
+
+	// State Where a case stands. `evidence_pending`: it is worked on. `flagged`: fraud is suspected, and only a decision lets it go on. `proposed`:
+	// two humans are to decide. `closed`: its recovery ended by itself. `expired`: nobody worked on it for a day.
+	State CaseState `json:"state"`
+
+	// Timeline What happened.
+	Timeline []CaseMoment `json:"timeline"`
+
+	// Via How the case came to be.
+	Via CaseVia `json:"via"`
+}
+
+// CaseVia How the case came to be.
+type CaseVia string
+
+// CaseAccount What is shown of the account, once something was proven.
+type CaseAccount struct {
+	// Assurance How well the account is protected, which decides what its recovery demands.
+	Assurance *Assurance `json:"assurance,omitempty"`
+
+	// Channels Addresses on file.
+	Channels *[]CaseChannel `json:"channels,omitempty"`
+
+	// Known There is such an account.
+	Known bool `json:"known"`
+
+	// Population The class of accounts, which has its own policy: `consumer`, `business`, `delegate`, `privileged`, `pseudonymous`, `federated`, or your own.
+	Population *Population `json:"population,omitempty"`
+}
+
+// CaseArtefact An artefact. Whoever decides looks it up at its provider.
+type CaseArtefact struct {
+	// AttachedAt RFC 3339; in answers always UTC.
+	AttachedAt Time `json:"attached_at"`
+
+	// Hash SHA-256 in hexadecimal digits.
+	Hash EvidenceHash `json:"hash"`
+
+	// ID A type's prefix and 26 characters that sort by time.
+	ID ID `json:"id"`
+
+	// Kind `reproofing`: a provider's identity proofing. `in_person`: a check of person and document at a place. `contact_attestation`: a
+	// recovery contact vouches. `organisation_attests`: an organisation's administrator vouches for a member. Attestations never do alone.
+	Kind ArtefactKind `json:"kind"`
+
+	// PerformedAt RFC 3339; in answers always UTC.
+	PerformedAt Time `json:"performed_at"`
+
+	// Provider Who established it.
+	Provider string `json:"provider"`
+
+	// Reference Under which name it can be looked up there.
+	Reference string `json:"reference"`
+}
+
+// CaseArtefactRequest What somebody else established.
+type CaseArtefactRequest struct {
+	// Hash SHA-256 in hexadecimal digits.
+	Hash EvidenceHash `json:"hash"`
+
+	// Kind `reproofing`: a provider's identity proofing. `in_person`: a check of person and document at a place. `contact_attestation`: a
+	// recovery contact vouches. `organisation_attests`: an organisation's administrator vouches for a member. Attestations never do alone.
+	Kind ArtefactKind `json:"kind"`
+
+	// PerformedAt RFC 3339; in answers always UTC.
+	PerformedAt Time `json:"performed_at"`
+
+	// Provider Who established it.
+	Provider string `json:"provider"`
+
+	// Reference Under which name it can be looked up there.
+	Reference string `json:"reference"`
+}
+
+// CaseAssignment A proposal that you were given, and until when it is yours to decide.
+type CaseAssignment struct {
+	// CaseID The id of a case.
+	CaseID CaseID `json:"case_id"`
+
+	// ExpiresAt RFC 3339; in answers always UTC.
+	ExpiresAt Time `json:"expires_at"`
+
+	// ProposalID The id of a proposal.
+	ProposalID ProposalID `json:"proposal_id"`
+}
+
+// CaseChallengeRequest A challenge. It takes no address.
+type CaseChallengeRequest struct {
+	// Method By which kind of address.
+	Method CaseChallengeRequestMethod `json:"method"`
+}
+
+// CaseChallengeRequestMethod By which kind of address.
+type CaseChallengeRequestMethod string
+
+// CaseChannel An address on file, masked.
+type CaseChannel struct {
+	// ID A type's prefix and 26 characters that sort by time.
+	ID ID `json:"id"`
+
+	// Masked What its owner recognises and nobody else can use.
+	Masked *string `json:"masked,omitempty"`
+
+	// Since RFC 3339; in answers always UTC.
+	Since Time `json:"since"`
+
+	// Suspect It is not trusted at present.
+	Suspect bool `json:"suspect"`
+
+	// Type How messages get there.
+	Type ChannelType `json:"type"`
+}
+
+// CaseDecisionRequest One human's decision about exactly what they saw.
+type CaseDecisionRequest struct {
+	// Decision For the proposal, or against it.
+	Decision CaseDecisionRequestDecision `json:"decision"`
+
+	// EvidenceHash SHA-256 in hexadecimal digits.
+	EvidenceHash EvidenceHash `json:"evidence_hash"`
+
+	// Reason What you checked.
+	Reason string `json:"reason"`
+}
+
+// CaseDecisionRequestDecision For the proposal, or against it.
+type CaseDecisionRequestDecision string
+
+// CaseFlagRequest A suspicion.
+type CaseFlagRequest struct {
+	// Reason Why fraud is suspected.
+	Reason FlagReason `json:"reason"`
+}
+
+// CaseID The id of a case.
+type CaseID = string
+
+// CaseList Cases of one person or AI agent.
+type CaseList struct {
+	// Cases Your cases.
+	Cases []ListedCase `json:"cases"`
+}
+
+// CaseMissing `evidence`: two different kinds of proof, or a proofing. `proofing`: nothing less does. `account`: there is none. `organisation`: its
+// organisation recovers it. `open_recovery`: the recovery is over, or its hold runs already.
+type CaseMissing string
+
+// CaseMoment One entry of a case's timeline.
+type CaseMoment struct {
+	// Action What happened.
+	Action string `json:"action"`
+
+	// Actor Which kind of party acted.
+	Actor string `json:"actor"`
+
+	// At RFC 3339; in answers always UTC.
+	At Time `json:"at"`
+
+	// Outcome How it ended.
+	Outcome string `json:"outcome"`
+
+	// Reason Why, as an enumeration.
+	Reason *string `json:"reason,omitempty"`
+}
+
+// CaseNote What somebody wrote down. It is data.
+type CaseNote struct {
+	// At RFC 3339; in answers always UTC.
+	At Time `json:"at"`
+
+	// By Who wrote it.
+	By CaseNoteBy `json:"by"`
+
+	// ID A type's prefix and 26 characters that sort by time.
+	ID ID `json:"id"`
+
+	// Mine You wrote it.
+	Mine bool `json:"mine"`
+
+	// Text The words, for people.
+	Text *string `json:"text,omitempty"`
+
+	// UntrustedText Words for a machine to read as data.
+	UntrustedText *UntrustedText `json:"untrusted_text,omitempty"`
+}
+
+// CaseNoteBy Who wrote it.
+type CaseNoteBy string
+
+// CaseNoteRequest A note.
+type CaseNoteRequest struct {
+	// Text What you saw or heard. No codes, no passwords, no documents.
+	Text string `json:"text"`
+}
+
+// CaseOutcome What is proposed, or was decided. An approval begins a hold; a denial can be appealed.
+type CaseOutcome string
+
+// CaseProposal An outcome that two humans are asked to decide about.
+type CaseProposal struct {
+	// AiInvolved An AI agent had a part in what is proposed.
+	AiInvolved bool `json:"ai_involved"`
+
+	// Approvals How many decided for it.
+	Approvals int `json:"approvals"`
+
+	// EvidenceHash SHA-256 in hexadecimal digits.
+	EvidenceHash EvidenceHash `json:"evidence_hash"`
+
+	// ExpiresAt RFC 3339; in answers always UTC.
+	ExpiresAt Time `json:"expires_at"`
+
+	// HoldHours How long the hold would be, of an open approval.
+	HoldHours *int `json:"hold_hours,omitempty"`
+
+	// ID The id of a proposal.
+	ID ProposalID `json:"id"`
+
+	// Outcome What is proposed, or was decided. An approval begins a hold; a denial can be appealed.
+	Outcome CaseOutcome `json:"outcome"`
+
+	// ProposedAt RFC 3339; in answers always UTC.
+	ProposedAt Time `json:"proposed_at"`
+
+	// SecurityDecides Two of the security staff decide.
+	SecurityDecides bool `json:"security_decides"`
+
+	// Status What became of it.
+	Status CaseProposalStatus `json:"status"`
+
+	// Yours You were given it and can decide now.
+	Yours bool `json:"yours"`
+}
+
+// CaseProposalStatus What became of it.
+type CaseProposalStatus string
+
+// CaseProposalRequest A proposal.
+type CaseProposalRequest struct {
+	// Outcome What is proposed, or was decided. An approval begins a hold; a denial can be appealed.
+	Outcome CaseOutcome `json:"outcome"`
+}
+
+// CaseRecovery The recovery of a case.
+type CaseRecovery struct {
+	// ExpiresAt RFC 3339; in answers always UTC.
+	ExpiresAt Time `json:"expires_at"`
+
+	// NotBefore When the hold ends, if one runs.
+	NotBefore *NotBefore `json:"not_before,omitempty"`
+
+	// Objected An objection stands.
+	Objected bool `json:"objected"`
+
+	// Reason Why the claimant needs a recovery.
+	Reason Reason `json:"reason"`
+
+	// Requirements What has been and what is still to be proven.
+	Requirements Requirements `json:"requirements"`
+
+	// StartedAt RFC 3339; in answers always UTC.
+	StartedAt Time `json:"started_at"`
+
+	// State Where a recovery stands. `verifying`: proofs are awaited. `assisted`: two humans have to approve. `cooling_off`: the hold runs.
+	// `contested`: an objection stands. `ready`: the grant can be taken. `granted`: it was taken. `completed`: it was redeemed and
+	// probation runs. `rebind`: the person can still sign in and should simply add a factor there. The others are ends.
+	State State `json:"state"`
+
+	// Tier For people, once something was proven.
+	Tier *CaseRecoveryTier `json:"tier,omitempty"`
+}
+
+// CaseRecoveryTier For people, once something was proven.
+type CaseRecoveryTier string
+
+// CaseState Where a case stands. `evidence_pending`: it is worked on. `flagged`: fraud is suspected, and only a decision lets it go on. `proposed`:
+// two humans are to decide. `closed`: its recovery ended by itself. `expired`: nobody worked on it for a day.
+type CaseState string
+
+// CaseSummary Where a case stands after an act, and what the act made.
+type CaseSummary struct {
+	// CaseID The id of a case.
+	CaseID CaseID `json:"case_id"`
+
+	// Challenge An open challenge. It never shows an address.
+	Challenge *Challenge `json:"challenge,omitempty"`
+
+	// ExpiresAt RFC 3339; in answers always UTC.
+	ExpiresAt Time `json:"expires_at"`
+
+	// Made A type's prefix and 26 characters that sort by time.
+	Made *ID `json:"made,omitempty"`
+
+	// Proposal An outcome that two humans are asked to decide about.
+	Proposal *CaseProposal `json:"proposal,omitempty"`
+
+	// Reference What the claimant can read out on the telephone. It proves nothing.
+	Reference Reference `json:"reference"`
+
+	// State Where a case stands. `evidence_pending`: it is worked on. `flagged`: fraud is suspected, and only a decision lets it go on. `proposed`:
+	// two humans are to decide. `closed`: its recovery ended by itself. `expired`: nobody worked on it for a day.
+	State CaseState `json:"state"`
+}
+
+// CaseSupport Whether people help with this recovery. `deciding` says that two of them are to decide. It is the same whatever an agent thinks.
+type CaseSupport string
 
 // Challenge An open challenge. It never shows an address.
 type Challenge struct {
@@ -1302,6 +1977,9 @@ type Evidence struct {
 // EvidenceMethod What the code is.
 type EvidenceMethod string
 
+// EvidenceHash SHA-256 in hexadecimal digits.
+type EvidenceHash = string
+
 // ExpiresAt When this ends by itself.
 type ExpiresAt = time.Time
 
@@ -1331,6 +2009,9 @@ type FieldError struct {
 	// Pointer A JSON Pointer into the body, or `header <name>`, `path <name>` or `query <name>`.
 	Pointer string `json:"pointer"`
 }
+
+// FlagReason Why fraud is suspected.
+type FlagReason string
 
 // Funnel What recoveries became.
 type Funnel struct {
@@ -1482,6 +2163,39 @@ type JWKS struct {
 	Keys []JWK `json:"keys"`
 }
 
+// ListedCase One case of a list.
+type ListedCase struct {
+	// Assigned You were given its proposal to decide.
+	Assigned bool `json:"assigned"`
+
+	// ExpiresAt RFC 3339; in answers always UTC.
+	ExpiresAt Time `json:"expires_at"`
+
+	// Flagged Fraud is suspected.
+	Flagged bool `json:"flagged"`
+
+	// ID The id of a case.
+	ID CaseID `json:"id"`
+
+	// OpenedAt RFC 3339; in answers always UTC.
+	OpenedAt Time `json:"opened_at"`
+
+	// ProposalID The id of a proposal.
+	ProposalID *ProposalID `json:"proposal_id,omitempty"`
+
+	// RecoveryState Where a recovery stands. `verifying`: proofs are awaited. `assisted`: two humans have to approve. `cooling_off`: the hold runs.
+	// `contested`: an objection stands. `ready`: the grant can be taken. `granted`: it was taken. `completed`: it was redeemed and
+	// probation runs. `rebind`: the person can still sign in and should simply add a factor there. The others are ends.
+	RecoveryState State `json:"recovery_state"`
+
+	// Reference What the claimant can read out on the telephone. It proves nothing.
+	Reference Reference `json:"reference"`
+
+	// State Where a case stands. `evidence_pending`: it is worked on. `flagged`: fraud is suspected, and only a decision lets it go on. `proposed`:
+	// two humans are to decide. `closed`: its recovery ended by itself. `expired`: nobody worked on it for a day.
+	State CaseState `json:"state"`
+}
+
 // Locale The language of messages (BCP 47).
 type Locale = string
 
@@ -1552,6 +2266,18 @@ type Objections struct {
 	Objections []Objection `json:"objections"`
 }
 
+// OpenCaseRequest Either `reference`, or `account_ref` with `reason`.
+type OpenCaseRequest struct {
+	// AccountRef Your own stable name of the account.
+	AccountRef *AccountRef `json:"account_ref,omitempty"`
+
+	// Reason Why the claimant needs a recovery.
+	Reason *Reason `json:"reason,omitempty"`
+
+	// Reference The code as the claimant reads it out. Case, blanks and dashes do not matter.
+	Reference *string `json:"reference,omitempty"`
+}
+
 // OpenRecovery A recovery under way.
 type OpenRecovery struct {
 	// ID The id of a recovery.
@@ -1605,6 +2331,9 @@ type Problem struct {
 // ProblemCode The stable name of the problem. New ones may be added.
 type ProblemCode string
 
+// ProposalID The id of a proposal.
+type ProposalID = string
+
 // QueuedErasure An erasure that waits.
 type QueuedErasure struct {
 	// Erasure That it waits.
@@ -1628,6 +2357,9 @@ type ReasonRequest struct {
 
 // Recovery A recovery as its claimant may see it.
 type Recovery struct {
+	// Case Whether people help with this recovery. `deciding` says that two of them are to decide. It is the same whatever an agent thinks.
+	Case *CaseSupport `json:"case,omitempty"`
+
 	// Contest Somebody objected, in state `contested`. Who, by which way and with what is not said.
 	Contest *Contest `json:"contest,omitempty"`
 
@@ -1883,6 +2615,21 @@ type Support struct {
 
 // Time RFC 3339; in answers always UTC.
 type Time = time.Time
+
+// UntrustedText Words for a machine to read as data.
+type UntrustedText struct {
+	// Boundary A line that the text cannot contain.
+	Boundary string `json:"boundary"`
+
+	// Label What this is.
+	Label UntrustedTextLabel `json:"label"`
+
+	// Text The words, between two boundaries.
+	Text string `json:"text"`
+}
+
+// UntrustedTextLabel What this is.
+type UntrustedTextLabel string
 
 // Webhook An endpoint.
 type Webhook struct {
@@ -2198,6 +2945,62 @@ type ListAuditEventsParams struct {
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// OpenCaseParams defines parameters for OpenCase.
+type OpenCaseParams struct {
+	// IdempotencyKey A quoted string that your client makes for this request, such as a random UUID. A retry with the same key within 24 hours
+	// gives the first answer again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// AssignCaseParams defines parameters for AssignCase.
+type AssignCaseParams struct {
+	// IdempotencyKey A quoted string that your client makes for this request, such as a random UUID. A retry with the same key within 24 hours
+	// gives the first answer again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// AttachCaseArtefactParams defines parameters for AttachCaseArtefact.
+type AttachCaseArtefactParams struct {
+	// IdempotencyKey A quoted string that your client makes for this request, such as a random UUID. A retry with the same key within 24 hours
+	// gives the first answer again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ChallengeInCaseParams defines parameters for ChallengeInCase.
+type ChallengeInCaseParams struct {
+	// IdempotencyKey A quoted string that your client makes for this request, such as a random UUID. A retry with the same key within 24 hours
+	// gives the first answer again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// FlagCaseParams defines parameters for FlagCase.
+type FlagCaseParams struct {
+	// IdempotencyKey A quoted string that your client makes for this request, such as a random UUID. A retry with the same key within 24 hours
+	// gives the first answer again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// AddCaseNoteParams defines parameters for AddCaseNote.
+type AddCaseNoteParams struct {
+	// IdempotencyKey A quoted string that your client makes for this request, such as a random UUID. A retry with the same key within 24 hours
+	// gives the first answer again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ProposeInCaseParams defines parameters for ProposeInCase.
+type ProposeInCaseParams struct {
+	// IdempotencyKey A quoted string that your client makes for this request, such as a random UUID. A retry with the same key within 24 hours
+	// gives the first answer again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// DecideInCaseParams defines parameters for DecideInCase.
+type DecideInCaseParams struct {
+	// IdempotencyKey A quoted string that your client makes for this request, such as a random UUID. A retry with the same key within 24 hours
+	// gives the first answer again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // CreateClientParams defines parameters for CreateClient.
 type CreateClientParams struct {
 	// IdempotencyKey A quoted string that your client makes for this request, such as a random UUID. A retry with the same key within 24 hours
@@ -2274,6 +3077,13 @@ type ObjectByLinkParams struct {
 
 // StartRecoveryParams defines parameters for StartRecovery.
 type StartRecoveryParams struct {
+	// IdempotencyKey A quoted string that your client makes for this request, such as a random UUID. A retry with the same key within 24 hours
+	// gives the first answer again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// AppealRecoveryParams defines parameters for AppealRecovery.
+type AppealRecoveryParams struct {
 	// IdempotencyKey A quoted string that your client makes for this request, such as a random UUID. A retry with the same key within 24 hours
 	// gives the first answer again.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
@@ -2374,6 +3184,30 @@ type IssueRecoveryCodesJSONRequestBody = Empty
 // AcknowledgeAlertJSONRequestBody defines body for AcknowledgeAlert for application/json ContentType.
 type AcknowledgeAlertJSONRequestBody = ReasonRequest
 
+// OpenCaseJSONRequestBody defines body for OpenCase for application/json ContentType.
+type OpenCaseJSONRequestBody = OpenCaseRequest
+
+// AssignCaseJSONRequestBody defines body for AssignCase for application/json ContentType.
+type AssignCaseJSONRequestBody = Empty
+
+// AttachCaseArtefactJSONRequestBody defines body for AttachCaseArtefact for application/json ContentType.
+type AttachCaseArtefactJSONRequestBody = CaseArtefactRequest
+
+// ChallengeInCaseJSONRequestBody defines body for ChallengeInCase for application/json ContentType.
+type ChallengeInCaseJSONRequestBody = CaseChallengeRequest
+
+// FlagCaseJSONRequestBody defines body for FlagCase for application/json ContentType.
+type FlagCaseJSONRequestBody = CaseFlagRequest
+
+// AddCaseNoteJSONRequestBody defines body for AddCaseNote for application/json ContentType.
+type AddCaseNoteJSONRequestBody = CaseNoteRequest
+
+// ProposeInCaseJSONRequestBody defines body for ProposeInCase for application/json ContentType.
+type ProposeInCaseJSONRequestBody = CaseProposalRequest
+
+// DecideInCaseJSONRequestBody defines body for DecideInCase for application/json ContentType.
+type DecideInCaseJSONRequestBody = CaseDecisionRequest
+
 // CreateClientJSONRequestBody defines body for CreateClient for application/json ContentType.
 type CreateClientJSONRequestBody = ClientRequest
 
@@ -2403,6 +3237,9 @@ type ObjectByLinkJSONRequestBody = ObjectionRequest
 
 // StartRecoveryJSONRequestBody defines body for StartRecovery for application/json ContentType.
 type StartRecoveryJSONRequestBody = StartRequest
+
+// AppealRecoveryJSONRequestBody defines body for AppealRecovery for application/json ContentType.
+type AppealRecoveryJSONRequestBody = Empty
 
 // CancelRecoveryJSONRequestBody defines body for CancelRecovery for application/json ContentType.
 type CancelRecoveryJSONRequestBody = Empty
@@ -2769,6 +3606,195 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/audit/tile/{level}/{part1}/{part2}/{part3}/{part4} (the `GetAuditTile4` operationId).
 	GetAuditTile4(ctx context.Context, level TileLevel, part1 TilePart1, part2 TilePart2, part3 TilePart3, part4 TilePart4, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListCases List your cases
+	//
+	// Scope `cases:read`. The open cases that you worked on, and the proposals that you were given to decide. Nothing else is listed to
+	// anybody.
+	//
+	// Corresponds with GET /v1/cases (the `ListCases` operationId).
+	ListCases(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OpenCaseWithBody Open a case
+	//
+	// Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
+	// then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
+	// the case sees neither link nor address. A reference of a recovery that is over, or that does not exist, is one and the same answer.
+	// No request about a case takes a destination, a code or a secret, and no answer gives one.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/cases (the `OpenCase` operationId).
+	OpenCaseWithBody(ctx context.Context, params *OpenCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OpenCase Open a case
+	//
+	// Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
+	// then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
+	// the case sees neither link nor address. A reference of a recovery that is over, or that does not exist, is one and the same answer.
+	// No request about a case takes a destination, a code or a secret, and no answer gives one.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/cases (the `OpenCase` operationId).
+	OpenCase(ctx context.Context, params *OpenCaseParams, body OpenCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AssignCaseWithBody Be given a proposal to decide
+	//
+	// Scope `cases:decide`. Gives you one proposal that waits, drawn at random among those that you have no part in; nobody chooses. You
+	// have ten minutes for it. Asking again gives the same one. 404 means that none waits for you.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/cases/assignments (the `AssignCase` operationId).
+	AssignCaseWithBody(ctx context.Context, params *AssignCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AssignCase Be given a proposal to decide
+	//
+	// Scope `cases:decide`. Gives you one proposal that waits, drawn at random among those that you have no part in; nobody chooses. You
+	// have ten minutes for it. Asking again gives the same one. 404 means that none waits for you.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/cases/assignments (the `AssignCase` operationId).
+	AssignCase(ctx context.Context, params *AssignCaseParams, body AssignCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetCase Read a case
+	//
+	// Scope `cases:read`. Masked; of the account nothing is shown until something was proven. Agents read open cases, approvers what
+	// they were given. Every reading is written down. To an AI agent, what people wrote is given as `untrusted_text` alone: data
+	// between boundaries that the text cannot contain.
+	//
+	// Corresponds with GET /v1/cases/{case_id} (the `GetCase` operationId).
+	GetCase(ctx context.Context, caseID CaseID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AttachCaseArtefactWithBody Attach an artefact
+	//
+	// Scope `cases:artefact`, with a fresh and strong sign-in. What somebody else established: by which provider, under which reference,
+	// with which document (its SHA-256), when. It says nothing about what the agent thinks. The recovery goes to people with it. An
+	// artefact is attached once: 409 `artefact_used`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/cases/{case_id}/artefacts (the `AttachCaseArtefact` operationId).
+	AttachCaseArtefactWithBody(ctx context.Context, caseID CaseID, params *AttachCaseArtefactParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AttachCaseArtefact Attach an artefact
+	//
+	// Scope `cases:artefact`, with a fresh and strong sign-in. What somebody else established: by which provider, under which reference,
+	// with which document (its SHA-256), when. It says nothing about what the agent thinks. The recovery goes to people with it. An
+	// artefact is attached once: 409 `artefact_used`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/cases/{case_id}/artefacts (the `AttachCaseArtefact` operationId).
+	AttachCaseArtefact(ctx context.Context, caseID CaseID, params *AttachCaseArtefactParams, body AttachCaseArtefactJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChallengeInCaseWithBody Have a code sent to a channel on file
+	//
+	// Scope `cases:challenge`. The service picks the channel; the answer does not say which. Only the claimant can answer, where they
+	// started.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/cases/{case_id}/challenges (the `ChallengeInCase` operationId).
+	ChallengeInCaseWithBody(ctx context.Context, caseID CaseID, params *ChallengeInCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChallengeInCase Have a code sent to a channel on file
+	//
+	// Scope `cases:challenge`. The service picks the channel; the answer does not say which. Only the claimant can answer, where they
+	// started.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/cases/{case_id}/challenges (the `ChallengeInCase` operationId).
+	ChallengeInCase(ctx context.Context, caseID CaseID, params *ChallengeInCaseParams, body ChallengeInCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FlagCaseWithBody Flag fraud
+	//
+	// Scope `cases:flag`. Freezes: the recovery goes to people, a grant that is out is taken back, an open proposal is void, and from now
+	// on only a proofing and two humans let it through. Any agent may do this alone, an AI agent too.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/cases/{case_id}/flag (the `FlagCase` operationId).
+	FlagCaseWithBody(ctx context.Context, caseID CaseID, params *FlagCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FlagCase Flag fraud
+	//
+	// Scope `cases:flag`. Freezes: the recovery goes to people, a grant that is out is taken back, an open proposal is void, and from now
+	// on only a proofing and two humans let it through. Any agent may do this alone, an AI agent too.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/cases/{case_id}/flag (the `FlagCase` operationId).
+	FlagCase(ctx context.Context, caseID CaseID, params *FlagCaseParams, body FlagCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddCaseNoteWithBody Add a note
+	//
+	// Scope `cases:note`. Words are data: nothing reads them to decide anything. A new note voids an open proposal, because those who
+	// decide are to have seen everything.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/cases/{case_id}/notes (the `AddCaseNote` operationId).
+	AddCaseNoteWithBody(ctx context.Context, caseID CaseID, params *AddCaseNoteParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddCaseNote Add a note
+	//
+	// Scope `cases:note`. Words are data: nothing reads them to decide anything. A new note voids an open proposal, because those who
+	// decide are to have seen everything.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/cases/{case_id}/notes (the `AddCaseNote` operationId).
+	AddCaseNote(ctx context.Context, caseID CaseID, params *AddCaseNoteParams, body AddCaseNoteJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ProposeInCaseWithBody Propose an outcome
+	//
+	// Scope `cases:propose`; people need a fresh and strong sign-in. Two other humans decide, within 30 minutes, about exactly what
+	// `evidence_hash` stands for: evidence, artefacts, objections, addresses, notes, policy and plan. Any change voids it. Without what an
+	// approval demands: 422 `evidence_short`; the case's `missing` says what. One proposal at a time: 409 `proposal_open`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/cases/{case_id}/proposals (the `ProposeInCase` operationId).
+	ProposeInCaseWithBody(ctx context.Context, caseID CaseID, params *ProposeInCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ProposeInCase Propose an outcome
+	//
+	// Scope `cases:propose`; people need a fresh and strong sign-in. Two other humans decide, within 30 minutes, about exactly what
+	// `evidence_hash` stands for: evidence, artefacts, objections, addresses, notes, policy and plan. Any change voids it. Without what an
+	// approval demands: 422 `evidence_short`; the case's `missing` says what. One proposal at a time: 409 `proposal_open`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/cases/{case_id}/proposals (the `ProposeInCase` operationId).
+	ProposeInCase(ctx context.Context, caseID CaseID, params *ProposeInCaseParams, body ProposeInCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecideInCaseWithBody Decide about a proposal
+	//
+	// Scope `cases:decide`; for people alone, with a fresh and strong sign-in (401 `insufficient_user_authentication` otherwise), who were
+	// given the proposal and have read the case. Whoever worked on the case, proposed, owns the AI agent that did, or holds the account:
+	// 403 `conflict_of_interest`. The second approval is executed at once: the recovery enters its hold, never less than that of tier high.
+	// One rejection ends the proposal. What no longer stands: 409 `proposal_void`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/cases/{case_id}/proposals/{proposal_id}/decisions (the `DecideInCase` operationId).
+	DecideInCaseWithBody(ctx context.Context, caseID CaseID, proposalID ProposalID, params *DecideInCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecideInCase Decide about a proposal
+	//
+	// Scope `cases:decide`; for people alone, with a fresh and strong sign-in (401 `insufficient_user_authentication` otherwise), who were
+	// given the proposal and have read the case. Whoever worked on the case, proposed, owns the AI agent that did, or holds the account:
+	// 403 `conflict_of_interest`. The second approval is executed at once: the recovery enters its hold, never less than that of tier high.
+	// One rejection ends the proposal. What no longer stands: 409 `proposal_void`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/cases/{case_id}/proposals/{proposal_id}/decisions (the `DecideInCase` operationId).
+	DecideInCase(ctx context.Context, caseID CaseID, proposalID ProposalID, params *DecideInCaseParams, body DecideInCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListClients List clients
 	//
 	// Scope `clients:read`; people only. The inventory of machines that may call: whose they are, what they may do, when they were
@@ -3022,6 +4048,26 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/recoveries/{recovery_id} (the `GetRecovery` operationId).
 	GetRecovery(ctx context.Context, recoveryID RecoveryID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AppealRecoveryWithBody Appeal a denial
+	//
+	// Scope `recoveries:start`, and the claimant's token. For a recovery in state `denied`, within 30 days of its start: it goes back to
+	// people, in a new case, and others decide than before. Nothing is proven by an appeal; the same evidence is asked for.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/recoveries/{recovery_id}/appeal (the `AppealRecovery` operationId).
+	AppealRecoveryWithBody(ctx context.Context, recoveryID RecoveryID, params *AppealRecoveryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AppealRecovery Appeal a denial
+	//
+	// Scope `recoveries:start`, and the claimant's token. For a recovery in state `denied`, within 30 days of its start: it goes back to
+	// people, in a new case, and others decide than before. Nothing is proven by an appeal; the same evidence is asked for.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/recoveries/{recovery_id}/appeal (the `AppealRecovery` operationId).
+	AppealRecovery(ctx context.Context, recoveryID RecoveryID, params *AppealRecoveryParams, body AppealRecoveryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CancelRecoveryWithBody Cancel a recovery
 	//
@@ -3839,6 +4885,375 @@ func (c *Client) GetAuditTile4(ctx context.Context, level TileLevel, part1 TileP
 	return c.Client.Do(req)
 }
 
+// ListCases List your cases
+//
+// Scope `cases:read`. The open cases that you worked on, and the proposals that you were given to decide. Nothing else is listed to
+// anybody.
+//
+// Corresponds with GET /v1/cases (the `ListCases` operationId).
+func (c *Client) ListCases(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListCasesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OpenCaseWithBody Open a case
+//
+// Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
+// then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
+// the case sees neither link nor address. A reference of a recovery that is over, or that does not exist, is one and the same answer.
+// No request about a case takes a destination, a code or a secret, and no answer gives one.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/cases (the `OpenCase` operationId).
+func (c *Client) OpenCaseWithBody(ctx context.Context, params *OpenCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOpenCaseRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OpenCase Open a case
+//
+// Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
+// then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
+// the case sees neither link nor address. A reference of a recovery that is over, or that does not exist, is one and the same answer.
+// No request about a case takes a destination, a code or a secret, and no answer gives one.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/cases (the `OpenCase` operationId).
+func (c *Client) OpenCase(ctx context.Context, params *OpenCaseParams, body OpenCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOpenCaseRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AssignCaseWithBody Be given a proposal to decide
+//
+// Scope `cases:decide`. Gives you one proposal that waits, drawn at random among those that you have no part in; nobody chooses. You
+// have ten minutes for it. Asking again gives the same one. 404 means that none waits for you.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/cases/assignments (the `AssignCase` operationId).
+func (c *Client) AssignCaseWithBody(ctx context.Context, params *AssignCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAssignCaseRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AssignCase Be given a proposal to decide
+//
+// Scope `cases:decide`. Gives you one proposal that waits, drawn at random among those that you have no part in; nobody chooses. You
+// have ten minutes for it. Asking again gives the same one. 404 means that none waits for you.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/cases/assignments (the `AssignCase` operationId).
+func (c *Client) AssignCase(ctx context.Context, params *AssignCaseParams, body AssignCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAssignCaseRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetCase Read a case
+//
+// Scope `cases:read`. Masked; of the account nothing is shown until something was proven. Agents read open cases, approvers what
+// they were given. Every reading is written down. To an AI agent, what people wrote is given as `untrusted_text` alone: data
+// between boundaries that the text cannot contain.
+//
+// Corresponds with GET /v1/cases/{case_id} (the `GetCase` operationId).
+func (c *Client) GetCase(ctx context.Context, caseID CaseID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCaseRequest(c.Server, caseID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AttachCaseArtefactWithBody Attach an artefact
+//
+// Scope `cases:artefact`, with a fresh and strong sign-in. What somebody else established: by which provider, under which reference,
+// with which document (its SHA-256), when. It says nothing about what the agent thinks. The recovery goes to people with it. An
+// artefact is attached once: 409 `artefact_used`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/cases/{case_id}/artefacts (the `AttachCaseArtefact` operationId).
+func (c *Client) AttachCaseArtefactWithBody(ctx context.Context, caseID CaseID, params *AttachCaseArtefactParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAttachCaseArtefactRequestWithBody(c.Server, caseID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AttachCaseArtefact Attach an artefact
+//
+// Scope `cases:artefact`, with a fresh and strong sign-in. What somebody else established: by which provider, under which reference,
+// with which document (its SHA-256), when. It says nothing about what the agent thinks. The recovery goes to people with it. An
+// artefact is attached once: 409 `artefact_used`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/cases/{case_id}/artefacts (the `AttachCaseArtefact` operationId).
+func (c *Client) AttachCaseArtefact(ctx context.Context, caseID CaseID, params *AttachCaseArtefactParams, body AttachCaseArtefactJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAttachCaseArtefactRequest(c.Server, caseID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChallengeInCaseWithBody Have a code sent to a channel on file
+//
+// Scope `cases:challenge`. The service picks the channel; the answer does not say which. Only the claimant can answer, where they
+// started.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/cases/{case_id}/challenges (the `ChallengeInCase` operationId).
+func (c *Client) ChallengeInCaseWithBody(ctx context.Context, caseID CaseID, params *ChallengeInCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChallengeInCaseRequestWithBody(c.Server, caseID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChallengeInCase Have a code sent to a channel on file
+//
+// Scope `cases:challenge`. The service picks the channel; the answer does not say which. Only the claimant can answer, where they
+// started.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/cases/{case_id}/challenges (the `ChallengeInCase` operationId).
+func (c *Client) ChallengeInCase(ctx context.Context, caseID CaseID, params *ChallengeInCaseParams, body ChallengeInCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChallengeInCaseRequest(c.Server, caseID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FlagCaseWithBody Flag fraud
+//
+// Scope `cases:flag`. Freezes: the recovery goes to people, a grant that is out is taken back, an open proposal is void, and from now
+// on only a proofing and two humans let it through. Any agent may do this alone, an AI agent too.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/cases/{case_id}/flag (the `FlagCase` operationId).
+func (c *Client) FlagCaseWithBody(ctx context.Context, caseID CaseID, params *FlagCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFlagCaseRequestWithBody(c.Server, caseID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FlagCase Flag fraud
+//
+// Scope `cases:flag`. Freezes: the recovery goes to people, a grant that is out is taken back, an open proposal is void, and from now
+// on only a proofing and two humans let it through. Any agent may do this alone, an AI agent too.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/cases/{case_id}/flag (the `FlagCase` operationId).
+func (c *Client) FlagCase(ctx context.Context, caseID CaseID, params *FlagCaseParams, body FlagCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFlagCaseRequest(c.Server, caseID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddCaseNoteWithBody Add a note
+//
+// Scope `cases:note`. Words are data: nothing reads them to decide anything. A new note voids an open proposal, because those who
+// decide are to have seen everything.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/cases/{case_id}/notes (the `AddCaseNote` operationId).
+func (c *Client) AddCaseNoteWithBody(ctx context.Context, caseID CaseID, params *AddCaseNoteParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddCaseNoteRequestWithBody(c.Server, caseID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddCaseNote Add a note
+//
+// Scope `cases:note`. Words are data: nothing reads them to decide anything. A new note voids an open proposal, because those who
+// decide are to have seen everything.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/cases/{case_id}/notes (the `AddCaseNote` operationId).
+func (c *Client) AddCaseNote(ctx context.Context, caseID CaseID, params *AddCaseNoteParams, body AddCaseNoteJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddCaseNoteRequest(c.Server, caseID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ProposeInCaseWithBody Propose an outcome
+//
+// Scope `cases:propose`; people need a fresh and strong sign-in. Two other humans decide, within 30 minutes, about exactly what
+// `evidence_hash` stands for: evidence, artefacts, objections, addresses, notes, policy and plan. Any change voids it. Without what an
+// approval demands: 422 `evidence_short`; the case's `missing` says what. One proposal at a time: 409 `proposal_open`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/cases/{case_id}/proposals (the `ProposeInCase` operationId).
+func (c *Client) ProposeInCaseWithBody(ctx context.Context, caseID CaseID, params *ProposeInCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewProposeInCaseRequestWithBody(c.Server, caseID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ProposeInCase Propose an outcome
+//
+// Scope `cases:propose`; people need a fresh and strong sign-in. Two other humans decide, within 30 minutes, about exactly what
+// `evidence_hash` stands for: evidence, artefacts, objections, addresses, notes, policy and plan. Any change voids it. Without what an
+// approval demands: 422 `evidence_short`; the case's `missing` says what. One proposal at a time: 409 `proposal_open`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/cases/{case_id}/proposals (the `ProposeInCase` operationId).
+func (c *Client) ProposeInCase(ctx context.Context, caseID CaseID, params *ProposeInCaseParams, body ProposeInCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewProposeInCaseRequest(c.Server, caseID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecideInCaseWithBody Decide about a proposal
+//
+// Scope `cases:decide`; for people alone, with a fresh and strong sign-in (401 `insufficient_user_authentication` otherwise), who were
+// given the proposal and have read the case. Whoever worked on the case, proposed, owns the AI agent that did, or holds the account:
+// 403 `conflict_of_interest`. The second approval is executed at once: the recovery enters its hold, never less than that of tier high.
+// One rejection ends the proposal. What no longer stands: 409 `proposal_void`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/cases/{case_id}/proposals/{proposal_id}/decisions (the `DecideInCase` operationId).
+func (c *Client) DecideInCaseWithBody(ctx context.Context, caseID CaseID, proposalID ProposalID, params *DecideInCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecideInCaseRequestWithBody(c.Server, caseID, proposalID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecideInCase Decide about a proposal
+//
+// Scope `cases:decide`; for people alone, with a fresh and strong sign-in (401 `insufficient_user_authentication` otherwise), who were
+// given the proposal and have read the case. Whoever worked on the case, proposed, owns the AI agent that did, or holds the account:
+// 403 `conflict_of_interest`. The second approval is executed at once: the recovery enters its hold, never less than that of tier high.
+// One rejection ends the proposal. What no longer stands: 409 `proposal_void`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/cases/{case_id}/proposals/{proposal_id}/decisions (the `DecideInCase` operationId).
+func (c *Client) DecideInCase(ctx context.Context, caseID CaseID, proposalID ProposalID, params *DecideInCaseParams, body DecideInCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecideInCaseRequest(c.Server, caseID, proposalID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListClients List clients
 //
 // Scope `clients:read`; people only. The inventory of machines that may call: whose they are, what they may do, when they were
@@ -4323,6 +5738,46 @@ func (c *Client) StartRecovery(ctx context.Context, params *StartRecoveryParams,
 // Corresponds with GET /v1/recoveries/{recovery_id} (the `GetRecovery` operationId).
 func (c *Client) GetRecovery(ctx context.Context, recoveryID RecoveryID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetRecoveryRequest(c.Server, recoveryID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AppealRecoveryWithBody Appeal a denial
+//
+// Scope `recoveries:start`, and the claimant's token. For a recovery in state `denied`, within 30 days of its start: it goes back to
+// people, in a new case, and others decide than before. Nothing is proven by an appeal; the same evidence is asked for.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/recoveries/{recovery_id}/appeal (the `AppealRecovery` operationId).
+func (c *Client) AppealRecoveryWithBody(ctx context.Context, recoveryID RecoveryID, params *AppealRecoveryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAppealRecoveryRequestWithBody(c.Server, recoveryID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AppealRecovery Appeal a denial
+//
+// Scope `recoveries:start`, and the claimant's token. For a recovery in state `denied`, within 30 days of its start: it goes back to
+// people, in a new case, and others decide than before. Nothing is proven by an appeal; the same evidence is asked for.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/recoveries/{recovery_id}/appeal (the `AppealRecovery` operationId).
+func (c *Client) AppealRecovery(ctx context.Context, recoveryID RecoveryID, params *AppealRecoveryParams, body AppealRecoveryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAppealRecoveryRequest(c.Server, recoveryID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6113,6 +7568,540 @@ func NewGetAuditTile4Request(server string, level TileLevel, part1 TilePart1, pa
 	return req, nil
 }
 
+// NewListCasesRequest constructs an http.Request for the ListCases method
+func NewListCasesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/cases")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewOpenCaseRequest calls the generic OpenCase builder with application/json body
+func NewOpenCaseRequest(server string, params *OpenCaseParams, body OpenCaseJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewOpenCaseRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewOpenCaseRequestWithBody constructs an http.Request for the OpenCase method, with any body, and a specified content type
+func NewOpenCaseRequestWithBody(server string, params *OpenCaseParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/cases")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewAssignCaseRequest calls the generic AssignCase builder with application/json body
+func NewAssignCaseRequest(server string, params *AssignCaseParams, body AssignCaseJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAssignCaseRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewAssignCaseRequestWithBody constructs an http.Request for the AssignCase method, with any body, and a specified content type
+func NewAssignCaseRequestWithBody(server string, params *AssignCaseParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/cases/assignments")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewGetCaseRequest constructs an http.Request for the GetCase method
+func NewGetCaseRequest(server string, caseID CaseID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "case_id", caseID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/cases/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAttachCaseArtefactRequest calls the generic AttachCaseArtefact builder with application/json body
+func NewAttachCaseArtefactRequest(server string, caseID CaseID, params *AttachCaseArtefactParams, body AttachCaseArtefactJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAttachCaseArtefactRequestWithBody(server, caseID, params, "application/json", bodyReader)
+}
+
+// NewAttachCaseArtefactRequestWithBody constructs an http.Request for the AttachCaseArtefact method, with any body, and a specified content type
+func NewAttachCaseArtefactRequestWithBody(server string, caseID CaseID, params *AttachCaseArtefactParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "case_id", caseID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/cases/%s/artefacts", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewChallengeInCaseRequest calls the generic ChallengeInCase builder with application/json body
+func NewChallengeInCaseRequest(server string, caseID CaseID, params *ChallengeInCaseParams, body ChallengeInCaseJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewChallengeInCaseRequestWithBody(server, caseID, params, "application/json", bodyReader)
+}
+
+// NewChallengeInCaseRequestWithBody constructs an http.Request for the ChallengeInCase method, with any body, and a specified content type
+func NewChallengeInCaseRequestWithBody(server string, caseID CaseID, params *ChallengeInCaseParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "case_id", caseID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/cases/%s/challenges", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewFlagCaseRequest calls the generic FlagCase builder with application/json body
+func NewFlagCaseRequest(server string, caseID CaseID, params *FlagCaseParams, body FlagCaseJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewFlagCaseRequestWithBody(server, caseID, params, "application/json", bodyReader)
+}
+
+// NewFlagCaseRequestWithBody constructs an http.Request for the FlagCase method, with any body, and a specified content type
+func NewFlagCaseRequestWithBody(server string, caseID CaseID, params *FlagCaseParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "case_id", caseID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/cases/%s/flag", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewAddCaseNoteRequest calls the generic AddCaseNote builder with application/json body
+func NewAddCaseNoteRequest(server string, caseID CaseID, params *AddCaseNoteParams, body AddCaseNoteJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddCaseNoteRequestWithBody(server, caseID, params, "application/json", bodyReader)
+}
+
+// NewAddCaseNoteRequestWithBody constructs an http.Request for the AddCaseNote method, with any body, and a specified content type
+func NewAddCaseNoteRequestWithBody(server string, caseID CaseID, params *AddCaseNoteParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "case_id", caseID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/cases/%s/notes", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewProposeInCaseRequest calls the generic ProposeInCase builder with application/json body
+func NewProposeInCaseRequest(server string, caseID CaseID, params *ProposeInCaseParams, body ProposeInCaseJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewProposeInCaseRequestWithBody(server, caseID, params, "application/json", bodyReader)
+}
+
+// NewProposeInCaseRequestWithBody constructs an http.Request for the ProposeInCase method, with any body, and a specified content type
+func NewProposeInCaseRequestWithBody(server string, caseID CaseID, params *ProposeInCaseParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "case_id", caseID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/cases/%s/proposals", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewDecideInCaseRequest calls the generic DecideInCase builder with application/json body
+func NewDecideInCaseRequest(server string, caseID CaseID, proposalID ProposalID, params *DecideInCaseParams, body DecideInCaseJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDecideInCaseRequestWithBody(server, caseID, proposalID, params, "application/json", bodyReader)
+}
+
+// NewDecideInCaseRequestWithBody constructs an http.Request for the DecideInCase method, with any body, and a specified content type
+func NewDecideInCaseRequestWithBody(server string, caseID CaseID, proposalID ProposalID, params *DecideInCaseParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "case_id", caseID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "proposal_id", proposalID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/cases/%s/proposals/%s/decisions", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
 // NewListClientsRequest constructs an http.Request for the ListClients method
 func NewListClientsRequest(server string) (*http.Request, error) {
 	var err error
@@ -6830,6 +8819,66 @@ func NewGetRecoveryRequest(server string, recoveryID RecoveryID) (*http.Request,
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAppealRecoveryRequest calls the generic AppealRecovery builder with application/json body
+func NewAppealRecoveryRequest(server string, recoveryID RecoveryID, params *AppealRecoveryParams, body AppealRecoveryJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAppealRecoveryRequestWithBody(server, recoveryID, params, "application/json", bodyReader)
+}
+
+// NewAppealRecoveryRequestWithBody constructs an http.Request for the AppealRecovery method, with any body, and a specified content type
+func NewAppealRecoveryRequestWithBody(server string, recoveryID RecoveryID, params *AppealRecoveryParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "recovery_id", recoveryID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/recoveries/%s/appeal", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
 	}
 
 	return req, nil
@@ -8008,6 +10057,199 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/audit/tile/{level}/{part1}/{part2}/{part3}/{part4} (the `GetAuditTile4` operationId).
 	GetAuditTile4WithResponse(ctx context.Context, level TileLevel, part1 TilePart1, part2 TilePart2, part3 TilePart3, part4 TilePart4, reqEditors ...RequestEditorFn) (*GetAuditTile4Response, error)
 
+	// ListCasesWithResponse List your cases
+	//
+	// Scope `cases:read`. The open cases that you worked on, and the proposals that you were given to decide. Nothing else is listed to
+	// anybody.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/cases (the `ListCases` operationId).
+	ListCasesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListCasesResponse, error)
+
+	// OpenCaseWithBodyWithResponse Open a case
+	//
+	// Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
+	// then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
+	// the case sees neither link nor address. A reference of a recovery that is over, or that does not exist, is one and the same answer.
+	// No request about a case takes a destination, a code or a secret, and no answer gives one.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/cases (the `OpenCase` operationId).
+	OpenCaseWithBodyWithResponse(ctx context.Context, params *OpenCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OpenCaseResponse, error)
+
+	// OpenCaseWithResponse Open a case
+	//
+	// Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
+	// then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
+	// the case sees neither link nor address. A reference of a recovery that is over, or that does not exist, is one and the same answer.
+	// No request about a case takes a destination, a code or a secret, and no answer gives one.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/cases (the `OpenCase` operationId).
+	OpenCaseWithResponse(ctx context.Context, params *OpenCaseParams, body OpenCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*OpenCaseResponse, error)
+
+	// AssignCaseWithBodyWithResponse Be given a proposal to decide
+	//
+	// Scope `cases:decide`. Gives you one proposal that waits, drawn at random among those that you have no part in; nobody chooses. You
+	// have ten minutes for it. Asking again gives the same one. 404 means that none waits for you.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/cases/assignments (the `AssignCase` operationId).
+	AssignCaseWithBodyWithResponse(ctx context.Context, params *AssignCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AssignCaseResponse, error)
+
+	// AssignCaseWithResponse Be given a proposal to decide
+	//
+	// Scope `cases:decide`. Gives you one proposal that waits, drawn at random among those that you have no part in; nobody chooses. You
+	// have ten minutes for it. Asking again gives the same one. 404 means that none waits for you.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/cases/assignments (the `AssignCase` operationId).
+	AssignCaseWithResponse(ctx context.Context, params *AssignCaseParams, body AssignCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*AssignCaseResponse, error)
+
+	// GetCaseWithResponse Read a case
+	//
+	// Scope `cases:read`. Masked; of the account nothing is shown until something was proven. Agents read open cases, approvers what
+	// they were given. Every reading is written down. To an AI agent, what people wrote is given as `untrusted_text` alone: data
+	// between boundaries that the text cannot contain.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/cases/{case_id} (the `GetCase` operationId).
+	GetCaseWithResponse(ctx context.Context, caseID CaseID, reqEditors ...RequestEditorFn) (*GetCaseResponse, error)
+
+	// AttachCaseArtefactWithBodyWithResponse Attach an artefact
+	//
+	// Scope `cases:artefact`, with a fresh and strong sign-in. What somebody else established: by which provider, under which reference,
+	// with which document (its SHA-256), when. It says nothing about what the agent thinks. The recovery goes to people with it. An
+	// artefact is attached once: 409 `artefact_used`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/cases/{case_id}/artefacts (the `AttachCaseArtefact` operationId).
+	AttachCaseArtefactWithBodyWithResponse(ctx context.Context, caseID CaseID, params *AttachCaseArtefactParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AttachCaseArtefactResponse, error)
+
+	// AttachCaseArtefactWithResponse Attach an artefact
+	//
+	// Scope `cases:artefact`, with a fresh and strong sign-in. What somebody else established: by which provider, under which reference,
+	// with which document (its SHA-256), when. It says nothing about what the agent thinks. The recovery goes to people with it. An
+	// artefact is attached once: 409 `artefact_used`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/cases/{case_id}/artefacts (the `AttachCaseArtefact` operationId).
+	AttachCaseArtefactWithResponse(ctx context.Context, caseID CaseID, params *AttachCaseArtefactParams, body AttachCaseArtefactJSONRequestBody, reqEditors ...RequestEditorFn) (*AttachCaseArtefactResponse, error)
+
+	// ChallengeInCaseWithBodyWithResponse Have a code sent to a channel on file
+	//
+	// Scope `cases:challenge`. The service picks the channel; the answer does not say which. Only the claimant can answer, where they
+	// started.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/cases/{case_id}/challenges (the `ChallengeInCase` operationId).
+	ChallengeInCaseWithBodyWithResponse(ctx context.Context, caseID CaseID, params *ChallengeInCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChallengeInCaseResponse, error)
+
+	// ChallengeInCaseWithResponse Have a code sent to a channel on file
+	//
+	// Scope `cases:challenge`. The service picks the channel; the answer does not say which. Only the claimant can answer, where they
+	// started.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/cases/{case_id}/challenges (the `ChallengeInCase` operationId).
+	ChallengeInCaseWithResponse(ctx context.Context, caseID CaseID, params *ChallengeInCaseParams, body ChallengeInCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*ChallengeInCaseResponse, error)
+
+	// FlagCaseWithBodyWithResponse Flag fraud
+	//
+	// Scope `cases:flag`. Freezes: the recovery goes to people, a grant that is out is taken back, an open proposal is void, and from now
+	// on only a proofing and two humans let it through. Any agent may do this alone, an AI agent too.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/cases/{case_id}/flag (the `FlagCase` operationId).
+	FlagCaseWithBodyWithResponse(ctx context.Context, caseID CaseID, params *FlagCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FlagCaseResponse, error)
+
+	// FlagCaseWithResponse Flag fraud
+	//
+	// Scope `cases:flag`. Freezes: the recovery goes to people, a grant that is out is taken back, an open proposal is void, and from now
+	// on only a proofing and two humans let it through. Any agent may do this alone, an AI agent too.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/cases/{case_id}/flag (the `FlagCase` operationId).
+	FlagCaseWithResponse(ctx context.Context, caseID CaseID, params *FlagCaseParams, body FlagCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*FlagCaseResponse, error)
+
+	// AddCaseNoteWithBodyWithResponse Add a note
+	//
+	// Scope `cases:note`. Words are data: nothing reads them to decide anything. A new note voids an open proposal, because those who
+	// decide are to have seen everything.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/cases/{case_id}/notes (the `AddCaseNote` operationId).
+	AddCaseNoteWithBodyWithResponse(ctx context.Context, caseID CaseID, params *AddCaseNoteParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddCaseNoteResponse, error)
+
+	// AddCaseNoteWithResponse Add a note
+	//
+	// Scope `cases:note`. Words are data: nothing reads them to decide anything. A new note voids an open proposal, because those who
+	// decide are to have seen everything.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/cases/{case_id}/notes (the `AddCaseNote` operationId).
+	AddCaseNoteWithResponse(ctx context.Context, caseID CaseID, params *AddCaseNoteParams, body AddCaseNoteJSONRequestBody, reqEditors ...RequestEditorFn) (*AddCaseNoteResponse, error)
+
+	// ProposeInCaseWithBodyWithResponse Propose an outcome
+	//
+	// Scope `cases:propose`; people need a fresh and strong sign-in. Two other humans decide, within 30 minutes, about exactly what
+	// `evidence_hash` stands for: evidence, artefacts, objections, addresses, notes, policy and plan. Any change voids it. Without what an
+	// approval demands: 422 `evidence_short`; the case's `missing` says what. One proposal at a time: 409 `proposal_open`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/cases/{case_id}/proposals (the `ProposeInCase` operationId).
+	ProposeInCaseWithBodyWithResponse(ctx context.Context, caseID CaseID, params *ProposeInCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ProposeInCaseResponse, error)
+
+	// ProposeInCaseWithResponse Propose an outcome
+	//
+	// Scope `cases:propose`; people need a fresh and strong sign-in. Two other humans decide, within 30 minutes, about exactly what
+	// `evidence_hash` stands for: evidence, artefacts, objections, addresses, notes, policy and plan. Any change voids it. Without what an
+	// approval demands: 422 `evidence_short`; the case's `missing` says what. One proposal at a time: 409 `proposal_open`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/cases/{case_id}/proposals (the `ProposeInCase` operationId).
+	ProposeInCaseWithResponse(ctx context.Context, caseID CaseID, params *ProposeInCaseParams, body ProposeInCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*ProposeInCaseResponse, error)
+
+	// DecideInCaseWithBodyWithResponse Decide about a proposal
+	//
+	// Scope `cases:decide`; for people alone, with a fresh and strong sign-in (401 `insufficient_user_authentication` otherwise), who were
+	// given the proposal and have read the case. Whoever worked on the case, proposed, owns the AI agent that did, or holds the account:
+	// 403 `conflict_of_interest`. The second approval is executed at once: the recovery enters its hold, never less than that of tier high.
+	// One rejection ends the proposal. What no longer stands: 409 `proposal_void`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/cases/{case_id}/proposals/{proposal_id}/decisions (the `DecideInCase` operationId).
+	DecideInCaseWithBodyWithResponse(ctx context.Context, caseID CaseID, proposalID ProposalID, params *DecideInCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DecideInCaseResponse, error)
+
+	// DecideInCaseWithResponse Decide about a proposal
+	//
+	// Scope `cases:decide`; for people alone, with a fresh and strong sign-in (401 `insufficient_user_authentication` otherwise), who were
+	// given the proposal and have read the case. Whoever worked on the case, proposed, owns the AI agent that did, or holds the account:
+	// 403 `conflict_of_interest`. The second approval is executed at once: the recovery enters its hold, never less than that of tier high.
+	// One rejection ends the proposal. What no longer stands: 409 `proposal_void`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/cases/{case_id}/proposals/{proposal_id}/decisions (the `DecideInCase` operationId).
+	DecideInCaseWithResponse(ctx context.Context, caseID CaseID, proposalID ProposalID, params *DecideInCaseParams, body DecideInCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*DecideInCaseResponse, error)
+
 	// ListClientsWithResponse List clients
 	//
 	// Scope `clients:read`; people only. The inventory of machines that may call: whose they are, what they may do, when they were
@@ -8269,6 +10511,26 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/recoveries/{recovery_id} (the `GetRecovery` operationId).
 	GetRecoveryWithResponse(ctx context.Context, recoveryID RecoveryID, reqEditors ...RequestEditorFn) (*GetRecoveryResponse, error)
+
+	// AppealRecoveryWithBodyWithResponse Appeal a denial
+	//
+	// Scope `recoveries:start`, and the claimant's token. For a recovery in state `denied`, within 30 days of its start: it goes back to
+	// people, in a new case, and others decide than before. Nothing is proven by an appeal; the same evidence is asked for.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/recoveries/{recovery_id}/appeal (the `AppealRecovery` operationId).
+	AppealRecoveryWithBodyWithResponse(ctx context.Context, recoveryID RecoveryID, params *AppealRecoveryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AppealRecoveryResponse, error)
+
+	// AppealRecoveryWithResponse Appeal a denial
+	//
+	// Scope `recoveries:start`, and the claimant's token. For a recovery in state `denied`, within 30 days of its start: it goes back to
+	// people, in a new case, and others decide than before. Nothing is proven by an appeal; the same evidence is asked for.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/recoveries/{recovery_id}/appeal (the `AppealRecovery` operationId).
+	AppealRecoveryWithResponse(ctx context.Context, recoveryID RecoveryID, params *AppealRecoveryParams, body AppealRecoveryJSONRequestBody, reqEditors ...RequestEditorFn) (*AppealRecoveryResponse, error)
 
 	// CancelRecoveryWithBodyWithResponse Cancel a recovery
 	//
@@ -11398,6 +13660,1410 @@ func (r GetAuditTile4Response) ContentType() string {
 	return ""
 }
 
+// ListCasesResponse401Headers the declared response headers of an HTTP 401 response for ListCases
+type ListCasesResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListCasesResponse429Headers the declared response headers of an HTTP 429 response for ListCases
+type ListCasesResponse429Headers struct {
+	RetryAfter *int
+}
+
+// ListCasesResponse503Headers the declared response headers of an HTTP 503 response for ListCases
+type ListCasesResponse503Headers struct {
+	RetryAfter *int
+}
+
+type ListCasesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CaseList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Refused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *Throttled
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListCasesResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListCasesResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListCasesResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListCasesResponse) GetJSON200() *CaseList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListCasesResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListCasesResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListCasesResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListCasesResponse) GetApplicationProblemJSON422() *Refused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListCasesResponse) GetApplicationProblemJSON429() *Throttled {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListCasesResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListCasesResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListCasesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListCasesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListCasesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListCasesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// OpenCaseResponse201Headers the declared response headers of an HTTP 201 response for OpenCase
+type OpenCaseResponse201Headers struct {
+	Location string
+}
+
+// OpenCaseResponse401Headers the declared response headers of an HTTP 401 response for OpenCase
+type OpenCaseResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// OpenCaseResponse409Headers the declared response headers of an HTTP 409 response for OpenCase
+type OpenCaseResponse409Headers struct {
+	RetryAfter *int
+}
+
+// OpenCaseResponse429Headers the declared response headers of an HTTP 429 response for OpenCase
+type OpenCaseResponse429Headers struct {
+	RetryAfter *int
+}
+
+// OpenCaseResponse503Headers the declared response headers of an HTTP 503 response for OpenCase
+type OpenCaseResponse503Headers struct {
+	RetryAfter *int
+}
+
+type OpenCaseResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *CaseSummary
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMedia
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Refused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *Throttled
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *OpenCaseResponse201Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *OpenCaseResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *OpenCaseResponse409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *OpenCaseResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *OpenCaseResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r OpenCaseResponse) GetJSON201() *CaseSummary {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r OpenCaseResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r OpenCaseResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r OpenCaseResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r OpenCaseResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r OpenCaseResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r OpenCaseResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r OpenCaseResponse) GetApplicationProblemJSON415() *UnsupportedMedia {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r OpenCaseResponse) GetApplicationProblemJSON422() *Refused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r OpenCaseResponse) GetApplicationProblemJSON429() *Throttled {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r OpenCaseResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r OpenCaseResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r OpenCaseResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r OpenCaseResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r OpenCaseResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r OpenCaseResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AssignCaseResponse401Headers the declared response headers of an HTTP 401 response for AssignCase
+type AssignCaseResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// AssignCaseResponse409Headers the declared response headers of an HTTP 409 response for AssignCase
+type AssignCaseResponse409Headers struct {
+	RetryAfter *int
+}
+
+// AssignCaseResponse429Headers the declared response headers of an HTTP 429 response for AssignCase
+type AssignCaseResponse429Headers struct {
+	RetryAfter *int
+}
+
+// AssignCaseResponse503Headers the declared response headers of an HTTP 503 response for AssignCase
+type AssignCaseResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AssignCaseResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CaseAssignment
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMedia
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Refused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *Throttled
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AssignCaseResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *AssignCaseResponse409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AssignCaseResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AssignCaseResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AssignCaseResponse) GetJSON200() *CaseAssignment {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AssignCaseResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AssignCaseResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AssignCaseResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AssignCaseResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r AssignCaseResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AssignCaseResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AssignCaseResponse) GetApplicationProblemJSON415() *UnsupportedMedia {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AssignCaseResponse) GetApplicationProblemJSON422() *Refused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AssignCaseResponse) GetApplicationProblemJSON429() *Throttled {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r AssignCaseResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AssignCaseResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AssignCaseResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AssignCaseResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AssignCaseResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AssignCaseResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetCaseResponse401Headers the declared response headers of an HTTP 401 response for GetCase
+type GetCaseResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetCaseResponse429Headers the declared response headers of an HTTP 429 response for GetCase
+type GetCaseResponse429Headers struct {
+	RetryAfter *int
+}
+
+// GetCaseResponse503Headers the declared response headers of an HTTP 503 response for GetCase
+type GetCaseResponse503Headers struct {
+	RetryAfter *int
+}
+
+type GetCaseResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Case
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Refused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *Throttled
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetCaseResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetCaseResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetCaseResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetCaseResponse) GetJSON200() *Case {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetCaseResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetCaseResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetCaseResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetCaseResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetCaseResponse) GetApplicationProblemJSON422() *Refused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetCaseResponse) GetApplicationProblemJSON429() *Throttled {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetCaseResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetCaseResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetCaseResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetCaseResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetCaseResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetCaseResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AttachCaseArtefactResponse401Headers the declared response headers of an HTTP 401 response for AttachCaseArtefact
+type AttachCaseArtefactResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// AttachCaseArtefactResponse409Headers the declared response headers of an HTTP 409 response for AttachCaseArtefact
+type AttachCaseArtefactResponse409Headers struct {
+	RetryAfter *int
+}
+
+// AttachCaseArtefactResponse429Headers the declared response headers of an HTTP 429 response for AttachCaseArtefact
+type AttachCaseArtefactResponse429Headers struct {
+	RetryAfter *int
+}
+
+// AttachCaseArtefactResponse503Headers the declared response headers of an HTTP 503 response for AttachCaseArtefact
+type AttachCaseArtefactResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AttachCaseArtefactResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *CaseSummary
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMedia
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Refused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *Throttled
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AttachCaseArtefactResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *AttachCaseArtefactResponse409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AttachCaseArtefactResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AttachCaseArtefactResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r AttachCaseArtefactResponse) GetJSON201() *CaseSummary {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AttachCaseArtefactResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AttachCaseArtefactResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AttachCaseArtefactResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AttachCaseArtefactResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r AttachCaseArtefactResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AttachCaseArtefactResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AttachCaseArtefactResponse) GetApplicationProblemJSON415() *UnsupportedMedia {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AttachCaseArtefactResponse) GetApplicationProblemJSON422() *Refused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AttachCaseArtefactResponse) GetApplicationProblemJSON429() *Throttled {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r AttachCaseArtefactResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AttachCaseArtefactResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AttachCaseArtefactResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AttachCaseArtefactResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AttachCaseArtefactResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AttachCaseArtefactResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ChallengeInCaseResponse401Headers the declared response headers of an HTTP 401 response for ChallengeInCase
+type ChallengeInCaseResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ChallengeInCaseResponse409Headers the declared response headers of an HTTP 409 response for ChallengeInCase
+type ChallengeInCaseResponse409Headers struct {
+	RetryAfter *int
+}
+
+// ChallengeInCaseResponse429Headers the declared response headers of an HTTP 429 response for ChallengeInCase
+type ChallengeInCaseResponse429Headers struct {
+	RetryAfter *int
+}
+
+// ChallengeInCaseResponse503Headers the declared response headers of an HTTP 503 response for ChallengeInCase
+type ChallengeInCaseResponse503Headers struct {
+	RetryAfter *int
+}
+
+type ChallengeInCaseResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *CaseSummary
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMedia
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Refused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *Throttled
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ChallengeInCaseResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *ChallengeInCaseResponse409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ChallengeInCaseResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ChallengeInCaseResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r ChallengeInCaseResponse) GetJSON201() *CaseSummary {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ChallengeInCaseResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ChallengeInCaseResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ChallengeInCaseResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ChallengeInCaseResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ChallengeInCaseResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r ChallengeInCaseResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r ChallengeInCaseResponse) GetApplicationProblemJSON415() *UnsupportedMedia {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ChallengeInCaseResponse) GetApplicationProblemJSON422() *Refused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ChallengeInCaseResponse) GetApplicationProblemJSON429() *Throttled {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ChallengeInCaseResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ChallengeInCaseResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ChallengeInCaseResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ChallengeInCaseResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ChallengeInCaseResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ChallengeInCaseResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// FlagCaseResponse401Headers the declared response headers of an HTTP 401 response for FlagCase
+type FlagCaseResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// FlagCaseResponse409Headers the declared response headers of an HTTP 409 response for FlagCase
+type FlagCaseResponse409Headers struct {
+	RetryAfter *int
+}
+
+// FlagCaseResponse429Headers the declared response headers of an HTTP 429 response for FlagCase
+type FlagCaseResponse429Headers struct {
+	RetryAfter *int
+}
+
+// FlagCaseResponse503Headers the declared response headers of an HTTP 503 response for FlagCase
+type FlagCaseResponse503Headers struct {
+	RetryAfter *int
+}
+
+type FlagCaseResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CaseSummary
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMedia
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Refused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *Throttled
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *FlagCaseResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *FlagCaseResponse409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *FlagCaseResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *FlagCaseResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r FlagCaseResponse) GetJSON200() *CaseSummary {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r FlagCaseResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r FlagCaseResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r FlagCaseResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r FlagCaseResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r FlagCaseResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r FlagCaseResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r FlagCaseResponse) GetApplicationProblemJSON415() *UnsupportedMedia {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r FlagCaseResponse) GetApplicationProblemJSON422() *Refused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r FlagCaseResponse) GetApplicationProblemJSON429() *Throttled {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r FlagCaseResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r FlagCaseResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r FlagCaseResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r FlagCaseResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r FlagCaseResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r FlagCaseResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AddCaseNoteResponse401Headers the declared response headers of an HTTP 401 response for AddCaseNote
+type AddCaseNoteResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// AddCaseNoteResponse409Headers the declared response headers of an HTTP 409 response for AddCaseNote
+type AddCaseNoteResponse409Headers struct {
+	RetryAfter *int
+}
+
+// AddCaseNoteResponse429Headers the declared response headers of an HTTP 429 response for AddCaseNote
+type AddCaseNoteResponse429Headers struct {
+	RetryAfter *int
+}
+
+// AddCaseNoteResponse503Headers the declared response headers of an HTTP 503 response for AddCaseNote
+type AddCaseNoteResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AddCaseNoteResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *CaseSummary
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMedia
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Refused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *Throttled
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AddCaseNoteResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *AddCaseNoteResponse409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AddCaseNoteResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AddCaseNoteResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r AddCaseNoteResponse) GetJSON201() *CaseSummary {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AddCaseNoteResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AddCaseNoteResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AddCaseNoteResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AddCaseNoteResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r AddCaseNoteResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AddCaseNoteResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AddCaseNoteResponse) GetApplicationProblemJSON415() *UnsupportedMedia {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AddCaseNoteResponse) GetApplicationProblemJSON422() *Refused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AddCaseNoteResponse) GetApplicationProblemJSON429() *Throttled {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r AddCaseNoteResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AddCaseNoteResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AddCaseNoteResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddCaseNoteResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddCaseNoteResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddCaseNoteResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ProposeInCaseResponse401Headers the declared response headers of an HTTP 401 response for ProposeInCase
+type ProposeInCaseResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ProposeInCaseResponse409Headers the declared response headers of an HTTP 409 response for ProposeInCase
+type ProposeInCaseResponse409Headers struct {
+	RetryAfter *int
+}
+
+// ProposeInCaseResponse429Headers the declared response headers of an HTTP 429 response for ProposeInCase
+type ProposeInCaseResponse429Headers struct {
+	RetryAfter *int
+}
+
+// ProposeInCaseResponse503Headers the declared response headers of an HTTP 503 response for ProposeInCase
+type ProposeInCaseResponse503Headers struct {
+	RetryAfter *int
+}
+
+type ProposeInCaseResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *CaseSummary
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMedia
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Refused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *Throttled
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ProposeInCaseResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *ProposeInCaseResponse409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ProposeInCaseResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ProposeInCaseResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r ProposeInCaseResponse) GetJSON201() *CaseSummary {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ProposeInCaseResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ProposeInCaseResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ProposeInCaseResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ProposeInCaseResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ProposeInCaseResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r ProposeInCaseResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r ProposeInCaseResponse) GetApplicationProblemJSON415() *UnsupportedMedia {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ProposeInCaseResponse) GetApplicationProblemJSON422() *Refused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ProposeInCaseResponse) GetApplicationProblemJSON429() *Throttled {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ProposeInCaseResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ProposeInCaseResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ProposeInCaseResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ProposeInCaseResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ProposeInCaseResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ProposeInCaseResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DecideInCaseResponse401Headers the declared response headers of an HTTP 401 response for DecideInCase
+type DecideInCaseResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// DecideInCaseResponse409Headers the declared response headers of an HTTP 409 response for DecideInCase
+type DecideInCaseResponse409Headers struct {
+	RetryAfter *int
+}
+
+// DecideInCaseResponse429Headers the declared response headers of an HTTP 429 response for DecideInCase
+type DecideInCaseResponse429Headers struct {
+	RetryAfter *int
+}
+
+// DecideInCaseResponse503Headers the declared response headers of an HTTP 503 response for DecideInCase
+type DecideInCaseResponse503Headers struct {
+	RetryAfter *int
+}
+
+type DecideInCaseResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CaseSummary
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMedia
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Refused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *Throttled
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DecideInCaseResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *DecideInCaseResponse409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DecideInCaseResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DecideInCaseResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DecideInCaseResponse) GetJSON200() *CaseSummary {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r DecideInCaseResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DecideInCaseResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r DecideInCaseResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r DecideInCaseResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r DecideInCaseResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r DecideInCaseResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r DecideInCaseResponse) GetApplicationProblemJSON415() *UnsupportedMedia {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r DecideInCaseResponse) GetApplicationProblemJSON422() *Refused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r DecideInCaseResponse) GetApplicationProblemJSON429() *Throttled {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r DecideInCaseResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DecideInCaseResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DecideInCaseResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DecideInCaseResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DecideInCaseResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DecideInCaseResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListClientsResponse401Headers the declared response headers of an HTTP 401 response for ListClients
 type ListClientsResponse401Headers struct {
 	WWWAuthenticate string
@@ -13240,6 +16906,152 @@ func (r GetRecoveryResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetRecoveryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AppealRecoveryResponse401Headers the declared response headers of an HTTP 401 response for AppealRecovery
+type AppealRecoveryResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// AppealRecoveryResponse409Headers the declared response headers of an HTTP 409 response for AppealRecovery
+type AppealRecoveryResponse409Headers struct {
+	RetryAfter *int
+}
+
+// AppealRecoveryResponse429Headers the declared response headers of an HTTP 429 response for AppealRecovery
+type AppealRecoveryResponse429Headers struct {
+	RetryAfter *int
+}
+
+// AppealRecoveryResponse503Headers the declared response headers of an HTTP 503 response for AppealRecovery
+type AppealRecoveryResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AppealRecoveryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Recovery
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMedia
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Refused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *Throttled
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AppealRecoveryResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *AppealRecoveryResponse409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AppealRecoveryResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AppealRecoveryResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AppealRecoveryResponse) GetJSON200() *Recovery {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AppealRecoveryResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AppealRecoveryResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AppealRecoveryResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AppealRecoveryResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r AppealRecoveryResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AppealRecoveryResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AppealRecoveryResponse) GetApplicationProblemJSON415() *UnsupportedMedia {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AppealRecoveryResponse) GetApplicationProblemJSON422() *Refused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AppealRecoveryResponse) GetApplicationProblemJSON429() *Throttled {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r AppealRecoveryResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AppealRecoveryResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AppealRecoveryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AppealRecoveryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AppealRecoveryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AppealRecoveryResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -15872,6 +19684,307 @@ func (c *ClientWithResponses) GetAuditTile4WithResponse(ctx context.Context, lev
 	return ParseGetAuditTile4Response(rsp)
 }
 
+// ListCasesWithResponse List your cases
+//
+// Scope `cases:read`. The open cases that you worked on, and the proposals that you were given to decide. Nothing else is listed to
+// anybody.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/cases (the `ListCases` operationId).
+func (c *ClientWithResponses) ListCasesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListCasesResponse, error) {
+	rsp, err := c.ListCases(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListCasesResponse(rsp)
+}
+
+// OpenCaseWithBodyWithResponse Open a case
+//
+// Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
+// then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
+// the case sees neither link nor address. A reference of a recovery that is over, or that does not exist, is one and the same answer.
+// No request about a case takes a destination, a code or a secret, and no answer gives one.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/cases (the `OpenCase` operationId).
+func (c *ClientWithResponses) OpenCaseWithBodyWithResponse(ctx context.Context, params *OpenCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OpenCaseResponse, error) {
+	rsp, err := c.OpenCaseWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOpenCaseResponse(rsp)
+}
+
+// OpenCaseWithResponse Open a case
+//
+// Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
+// then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
+// the case sees neither link nor address. A reference of a recovery that is over, or that does not exist, is one and the same answer.
+// No request about a case takes a destination, a code or a secret, and no answer gives one.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/cases (the `OpenCase` operationId).
+func (c *ClientWithResponses) OpenCaseWithResponse(ctx context.Context, params *OpenCaseParams, body OpenCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*OpenCaseResponse, error) {
+	rsp, err := c.OpenCase(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOpenCaseResponse(rsp)
+}
+
+// AssignCaseWithBodyWithResponse Be given a proposal to decide
+//
+// Scope `cases:decide`. Gives you one proposal that waits, drawn at random among those that you have no part in; nobody chooses. You
+// have ten minutes for it. Asking again gives the same one. 404 means that none waits for you.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/cases/assignments (the `AssignCase` operationId).
+func (c *ClientWithResponses) AssignCaseWithBodyWithResponse(ctx context.Context, params *AssignCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AssignCaseResponse, error) {
+	rsp, err := c.AssignCaseWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAssignCaseResponse(rsp)
+}
+
+// AssignCaseWithResponse Be given a proposal to decide
+//
+// Scope `cases:decide`. Gives you one proposal that waits, drawn at random among those that you have no part in; nobody chooses. You
+// have ten minutes for it. Asking again gives the same one. 404 means that none waits for you.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/cases/assignments (the `AssignCase` operationId).
+func (c *ClientWithResponses) AssignCaseWithResponse(ctx context.Context, params *AssignCaseParams, body AssignCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*AssignCaseResponse, error) {
+	rsp, err := c.AssignCase(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAssignCaseResponse(rsp)
+}
+
+// GetCaseWithResponse Read a case
+//
+// Scope `cases:read`. Masked; of the account nothing is shown until something was proven. Agents read open cases, approvers what
+// they were given. Every reading is written down. To an AI agent, what people wrote is given as `untrusted_text` alone: data
+// between boundaries that the text cannot contain.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/cases/{case_id} (the `GetCase` operationId).
+func (c *ClientWithResponses) GetCaseWithResponse(ctx context.Context, caseID CaseID, reqEditors ...RequestEditorFn) (*GetCaseResponse, error) {
+	rsp, err := c.GetCase(ctx, caseID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetCaseResponse(rsp)
+}
+
+// AttachCaseArtefactWithBodyWithResponse Attach an artefact
+//
+// Scope `cases:artefact`, with a fresh and strong sign-in. What somebody else established: by which provider, under which reference,
+// with which document (its SHA-256), when. It says nothing about what the agent thinks. The recovery goes to people with it. An
+// artefact is attached once: 409 `artefact_used`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/cases/{case_id}/artefacts (the `AttachCaseArtefact` operationId).
+func (c *ClientWithResponses) AttachCaseArtefactWithBodyWithResponse(ctx context.Context, caseID CaseID, params *AttachCaseArtefactParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AttachCaseArtefactResponse, error) {
+	rsp, err := c.AttachCaseArtefactWithBody(ctx, caseID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAttachCaseArtefactResponse(rsp)
+}
+
+// AttachCaseArtefactWithResponse Attach an artefact
+//
+// Scope `cases:artefact`, with a fresh and strong sign-in. What somebody else established: by which provider, under which reference,
+// with which document (its SHA-256), when. It says nothing about what the agent thinks. The recovery goes to people with it. An
+// artefact is attached once: 409 `artefact_used`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/cases/{case_id}/artefacts (the `AttachCaseArtefact` operationId).
+func (c *ClientWithResponses) AttachCaseArtefactWithResponse(ctx context.Context, caseID CaseID, params *AttachCaseArtefactParams, body AttachCaseArtefactJSONRequestBody, reqEditors ...RequestEditorFn) (*AttachCaseArtefactResponse, error) {
+	rsp, err := c.AttachCaseArtefact(ctx, caseID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAttachCaseArtefactResponse(rsp)
+}
+
+// ChallengeInCaseWithBodyWithResponse Have a code sent to a channel on file
+//
+// Scope `cases:challenge`. The service picks the channel; the answer does not say which. Only the claimant can answer, where they
+// started.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/cases/{case_id}/challenges (the `ChallengeInCase` operationId).
+func (c *ClientWithResponses) ChallengeInCaseWithBodyWithResponse(ctx context.Context, caseID CaseID, params *ChallengeInCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChallengeInCaseResponse, error) {
+	rsp, err := c.ChallengeInCaseWithBody(ctx, caseID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChallengeInCaseResponse(rsp)
+}
+
+// ChallengeInCaseWithResponse Have a code sent to a channel on file
+//
+// Scope `cases:challenge`. The service picks the channel; the answer does not say which. Only the claimant can answer, where they
+// started.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/cases/{case_id}/challenges (the `ChallengeInCase` operationId).
+func (c *ClientWithResponses) ChallengeInCaseWithResponse(ctx context.Context, caseID CaseID, params *ChallengeInCaseParams, body ChallengeInCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*ChallengeInCaseResponse, error) {
+	rsp, err := c.ChallengeInCase(ctx, caseID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChallengeInCaseResponse(rsp)
+}
+
+// FlagCaseWithBodyWithResponse Flag fraud
+//
+// Scope `cases:flag`. Freezes: the recovery goes to people, a grant that is out is taken back, an open proposal is void, and from now
+// on only a proofing and two humans let it through. Any agent may do this alone, an AI agent too.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/cases/{case_id}/flag (the `FlagCase` operationId).
+func (c *ClientWithResponses) FlagCaseWithBodyWithResponse(ctx context.Context, caseID CaseID, params *FlagCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FlagCaseResponse, error) {
+	rsp, err := c.FlagCaseWithBody(ctx, caseID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFlagCaseResponse(rsp)
+}
+
+// FlagCaseWithResponse Flag fraud
+//
+// Scope `cases:flag`. Freezes: the recovery goes to people, a grant that is out is taken back, an open proposal is void, and from now
+// on only a proofing and two humans let it through. Any agent may do this alone, an AI agent too.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/cases/{case_id}/flag (the `FlagCase` operationId).
+func (c *ClientWithResponses) FlagCaseWithResponse(ctx context.Context, caseID CaseID, params *FlagCaseParams, body FlagCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*FlagCaseResponse, error) {
+	rsp, err := c.FlagCase(ctx, caseID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFlagCaseResponse(rsp)
+}
+
+// AddCaseNoteWithBodyWithResponse Add a note
+//
+// Scope `cases:note`. Words are data: nothing reads them to decide anything. A new note voids an open proposal, because those who
+// decide are to have seen everything.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/cases/{case_id}/notes (the `AddCaseNote` operationId).
+func (c *ClientWithResponses) AddCaseNoteWithBodyWithResponse(ctx context.Context, caseID CaseID, params *AddCaseNoteParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddCaseNoteResponse, error) {
+	rsp, err := c.AddCaseNoteWithBody(ctx, caseID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddCaseNoteResponse(rsp)
+}
+
+// AddCaseNoteWithResponse Add a note
+//
+// Scope `cases:note`. Words are data: nothing reads them to decide anything. A new note voids an open proposal, because those who
+// decide are to have seen everything.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/cases/{case_id}/notes (the `AddCaseNote` operationId).
+func (c *ClientWithResponses) AddCaseNoteWithResponse(ctx context.Context, caseID CaseID, params *AddCaseNoteParams, body AddCaseNoteJSONRequestBody, reqEditors ...RequestEditorFn) (*AddCaseNoteResponse, error) {
+	rsp, err := c.AddCaseNote(ctx, caseID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddCaseNoteResponse(rsp)
+}
+
+// ProposeInCaseWithBodyWithResponse Propose an outcome
+//
+// Scope `cases:propose`; people need a fresh and strong sign-in. Two other humans decide, within 30 minutes, about exactly what
+// `evidence_hash` stands for: evidence, artefacts, objections, addresses, notes, policy and plan. Any change voids it. Without what an
+// approval demands: 422 `evidence_short`; the case's `missing` says what. One proposal at a time: 409 `proposal_open`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/cases/{case_id}/proposals (the `ProposeInCase` operationId).
+func (c *ClientWithResponses) ProposeInCaseWithBodyWithResponse(ctx context.Context, caseID CaseID, params *ProposeInCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ProposeInCaseResponse, error) {
+	rsp, err := c.ProposeInCaseWithBody(ctx, caseID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseProposeInCaseResponse(rsp)
+}
+
+// ProposeInCaseWithResponse Propose an outcome
+//
+// Scope `cases:propose`; people need a fresh and strong sign-in. Two other humans decide, within 30 minutes, about exactly what
+// `evidence_hash` stands for: evidence, artefacts, objections, addresses, notes, policy and plan. Any change voids it. Without what an
+// approval demands: 422 `evidence_short`; the case's `missing` says what. One proposal at a time: 409 `proposal_open`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/cases/{case_id}/proposals (the `ProposeInCase` operationId).
+func (c *ClientWithResponses) ProposeInCaseWithResponse(ctx context.Context, caseID CaseID, params *ProposeInCaseParams, body ProposeInCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*ProposeInCaseResponse, error) {
+	rsp, err := c.ProposeInCase(ctx, caseID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseProposeInCaseResponse(rsp)
+}
+
+// DecideInCaseWithBodyWithResponse Decide about a proposal
+//
+// Scope `cases:decide`; for people alone, with a fresh and strong sign-in (401 `insufficient_user_authentication` otherwise), who were
+// given the proposal and have read the case. Whoever worked on the case, proposed, owns the AI agent that did, or holds the account:
+// 403 `conflict_of_interest`. The second approval is executed at once: the recovery enters its hold, never less than that of tier high.
+// One rejection ends the proposal. What no longer stands: 409 `proposal_void`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/cases/{case_id}/proposals/{proposal_id}/decisions (the `DecideInCase` operationId).
+func (c *ClientWithResponses) DecideInCaseWithBodyWithResponse(ctx context.Context, caseID CaseID, proposalID ProposalID, params *DecideInCaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DecideInCaseResponse, error) {
+	rsp, err := c.DecideInCaseWithBody(ctx, caseID, proposalID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDecideInCaseResponse(rsp)
+}
+
+// DecideInCaseWithResponse Decide about a proposal
+//
+// Scope `cases:decide`; for people alone, with a fresh and strong sign-in (401 `insufficient_user_authentication` otherwise), who were
+// given the proposal and have read the case. Whoever worked on the case, proposed, owns the AI agent that did, or holds the account:
+// 403 `conflict_of_interest`. The second approval is executed at once: the recovery enters its hold, never less than that of tier high.
+// One rejection ends the proposal. What no longer stands: 409 `proposal_void`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/cases/{case_id}/proposals/{proposal_id}/decisions (the `DecideInCase` operationId).
+func (c *ClientWithResponses) DecideInCaseWithResponse(ctx context.Context, caseID CaseID, proposalID ProposalID, params *DecideInCaseParams, body DecideInCaseJSONRequestBody, reqEditors ...RequestEditorFn) (*DecideInCaseResponse, error) {
+	rsp, err := c.DecideInCase(ctx, caseID, proposalID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDecideInCaseResponse(rsp)
+}
+
 // ListClientsWithResponse List clients
 //
 // Scope `clients:read`; people only. The inventory of machines that may call: whose they are, what they may do, when they were
@@ -16276,6 +20389,38 @@ func (c *ClientWithResponses) GetRecoveryWithResponse(ctx context.Context, recov
 		return nil, err
 	}
 	return ParseGetRecoveryResponse(rsp)
+}
+
+// AppealRecoveryWithBodyWithResponse Appeal a denial
+//
+// Scope `recoveries:start`, and the claimant's token. For a recovery in state `denied`, within 30 days of its start: it goes back to
+// people, in a new case, and others decide than before. Nothing is proven by an appeal; the same evidence is asked for.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/recoveries/{recovery_id}/appeal (the `AppealRecovery` operationId).
+func (c *ClientWithResponses) AppealRecoveryWithBodyWithResponse(ctx context.Context, recoveryID RecoveryID, params *AppealRecoveryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AppealRecoveryResponse, error) {
+	rsp, err := c.AppealRecoveryWithBody(ctx, recoveryID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAppealRecoveryResponse(rsp)
+}
+
+// AppealRecoveryWithResponse Appeal a denial
+//
+// Scope `recoveries:start`, and the claimant's token. For a recovery in state `denied`, within 30 days of its start: it goes back to
+// people, in a new case, and others decide than before. Nothing is proven by an appeal; the same evidence is asked for.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/recoveries/{recovery_id}/appeal (the `AppealRecovery` operationId).
+func (c *ClientWithResponses) AppealRecoveryWithResponse(ctx context.Context, recoveryID RecoveryID, params *AppealRecoveryParams, body AppealRecoveryJSONRequestBody, reqEditors ...RequestEditorFn) (*AppealRecoveryResponse, error) {
+	rsp, err := c.AppealRecovery(ctx, recoveryID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAppealRecoveryResponse(rsp)
 }
 
 // CancelRecoveryWithBodyWithResponse Cancel a recovery
@@ -19525,6 +23670,1407 @@ func ParseGetAuditTile4Response(rsp *http.Response) (*GetAuditTile4Response, err
 	return response, nil
 }
 
+// ParseListCasesResponse parses an HTTP response from a ListCasesWithResponse call
+func ParseListCasesResponse(rsp *http.Response) (*ListCasesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListCasesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CaseList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Throttled
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListCasesResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListCasesResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListCasesResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseOpenCaseResponse parses an HTTP response from a OpenCaseWithResponse call
+func ParseOpenCaseResponse(rsp *http.Response) (*OpenCaseResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &OpenCaseResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest CaseSummary
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMedia
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Throttled
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers OpenCaseResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 401:
+		var headers OpenCaseResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers OpenCaseResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers OpenCaseResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers OpenCaseResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAssignCaseResponse parses an HTTP response from a AssignCaseWithResponse call
+func ParseAssignCaseResponse(rsp *http.Response) (*AssignCaseResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AssignCaseResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CaseAssignment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMedia
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Throttled
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AssignCaseResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers AssignCaseResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers AssignCaseResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AssignCaseResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetCaseResponse parses an HTTP response from a GetCaseWithResponse call
+func ParseGetCaseResponse(rsp *http.Response) (*GetCaseResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetCaseResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Case
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Throttled
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetCaseResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetCaseResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetCaseResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAttachCaseArtefactResponse parses an HTTP response from a AttachCaseArtefactWithResponse call
+func ParseAttachCaseArtefactResponse(rsp *http.Response) (*AttachCaseArtefactResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AttachCaseArtefactResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest CaseSummary
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMedia
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Throttled
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AttachCaseArtefactResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers AttachCaseArtefactResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers AttachCaseArtefactResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AttachCaseArtefactResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseChallengeInCaseResponse parses an HTTP response from a ChallengeInCaseWithResponse call
+func ParseChallengeInCaseResponse(rsp *http.Response) (*ChallengeInCaseResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ChallengeInCaseResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest CaseSummary
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMedia
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Throttled
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ChallengeInCaseResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers ChallengeInCaseResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers ChallengeInCaseResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ChallengeInCaseResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseFlagCaseResponse parses an HTTP response from a FlagCaseWithResponse call
+func ParseFlagCaseResponse(rsp *http.Response) (*FlagCaseResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &FlagCaseResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CaseSummary
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMedia
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Throttled
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers FlagCaseResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers FlagCaseResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers FlagCaseResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers FlagCaseResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAddCaseNoteResponse parses an HTTP response from a AddCaseNoteWithResponse call
+func ParseAddCaseNoteResponse(rsp *http.Response) (*AddCaseNoteResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddCaseNoteResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest CaseSummary
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMedia
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Throttled
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AddCaseNoteResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers AddCaseNoteResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers AddCaseNoteResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AddCaseNoteResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseProposeInCaseResponse parses an HTTP response from a ProposeInCaseWithResponse call
+func ParseProposeInCaseResponse(rsp *http.Response) (*ProposeInCaseResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ProposeInCaseResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest CaseSummary
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMedia
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Throttled
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ProposeInCaseResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers ProposeInCaseResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers ProposeInCaseResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ProposeInCaseResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDecideInCaseResponse parses an HTTP response from a DecideInCaseWithResponse call
+func ParseDecideInCaseResponse(rsp *http.Response) (*DecideInCaseResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DecideInCaseResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CaseSummary
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMedia
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Throttled
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DecideInCaseResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers DecideInCaseResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers DecideInCaseResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DecideInCaseResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListClientsResponse parses an HTTP response from a ListClientsWithResponse call
 func ParseListClientsResponse(rsp *http.Response) (*ListClientsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -21351,6 +26897,152 @@ func ParseGetRecoveryResponse(rsp *http.Response) (*GetRecoveryResponse, error) 
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetRecoveryResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAppealRecoveryResponse parses an HTTP response from a AppealRecoveryWithResponse call
+func ParseAppealRecoveryResponse(rsp *http.Response) (*AppealRecoveryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AppealRecoveryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Recovery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMedia
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Throttled
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AppealRecoveryResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers AppealRecoveryResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers AppealRecoveryResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AppealRecoveryResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

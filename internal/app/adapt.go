@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"net/netip"
 	"strconv"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/holdfast/holdfast/internal/recovery"
 	"github.com/holdfast/holdfast/internal/secret"
 	"github.com/holdfast/holdfast/internal/signal"
+	"github.com/holdfast/holdfast/internal/support"
 	"github.com/holdfast/holdfast/internal/throttle"
 )
 
@@ -74,6 +76,12 @@ func clientRule(class httpapi.Class) throttle.Name {
 		return throttle.AccountClient
 	case httpapi.ClassAudit:
 		return throttle.AuditClient
+	case httpapi.ClassCaseOpen:
+		return throttle.CaseOpenAgent
+	case httpapi.ClassCaseRead:
+		return throttle.CaseReadAgent
+	case httpapi.ClassCaseWork:
+		return throttle.CaseWorkAgent
 	case httpapi.ClassStart, httpapi.ClassChallenge, httpapi.ClassVerify, httpapi.ClassRead, httpapi.ClassObjection, httpapi.ClassPage,
 		httpapi.ClassProvider:
 		return throttle.RequestClient
@@ -96,7 +104,7 @@ func sourceRule(class httpapi.Class) (throttle.Name, bool) {
 		return throttle.DocsSource, true
 	case httpapi.ClassProvider:
 		return throttle.ProviderSource, true
-	case httpapi.ClassStart, httpapi.ClassGrant, httpapi.ClassAccount, httpapi.ClassAudit:
+	case httpapi.ClassStart, httpapi.ClassGrant, httpapi.ClassAccount, httpapi.ClassAudit, httpapi.ClassCaseOpen, httpapi.ClassCaseRead, httpapi.ClassCaseWork:
 		return "", false
 	default:
 		return throttle.ReadSource, true
@@ -211,6 +219,34 @@ func (v vault) Seed(tenant string, a recovery.Account, t recovery.TOTPFactor) ([
 
 // RefHashes implements recovery.Vault.
 func (v vault) RefHashes(tenant, ref string) [][]byte { return account.RefHashes(v.keys, tenant, ref) }
+
+// Open implements support.Vault.
+func (v vault) Open(tenant string, a recovery.Account, texts []support.Sealed) ([]support.Plain, error) {
+	key, err := v.keys.OpenDataKey(a.DataKey, tenant, a.ID)
+	if err != nil {
+		return nil, fault.Wrap(err, "open data key")
+	}
+	out := make([]support.Plain, 0, len(texts))
+	for _, t := range texts {
+		var aad []byte
+		switch t.Kind {
+		case support.SealedRef:
+			aad = account.RefAAD(tenant, a.ID)
+		case support.SealedIdentifier:
+			aad = account.IdentifierAAD(tenant, a.ID, t.ID)
+		case support.SealedChannel:
+			aad = account.ChannelAAD(tenant, a.ID, t.ID)
+		default:
+			return nil, fmt.Errorf("a sealed text of the unknown kind %q", t.Kind)
+		}
+		text, err := key.Open(t.Text, aad)
+		if err != nil {
+			return nil, fault.Wrap(err, "open sealed value")
+		}
+		out = append(out, support.Plain{Kind: t.Kind, ID: t.ID, Text: secret.NewString(string(text))})
+	}
+	return out, nil
+}
 
 // Address implements dispatch.Addresses.
 func (v vault) Address(tenant, accountID, channel string, dataKey, sealed []byte) (secret.String, error) {

@@ -36,6 +36,7 @@ import (
 	"github.com/holdfast/holdfast/internal/recovery"
 	"github.com/holdfast/holdfast/internal/secret"
 	"github.com/holdfast/holdfast/internal/signal"
+	"github.com/holdfast/holdfast/internal/support"
 	"github.com/holdfast/holdfast/internal/telemetry"
 	"github.com/holdfast/holdfast/internal/throttle"
 	"github.com/holdfast/holdfast/internal/web"
@@ -50,6 +51,7 @@ type App struct {
 	Keys       *secret.Keyring
 	Policy     *policy.Policy
 	Recoveries *recovery.Service
+	Cases      *support.Service
 	Deliveries *delivery.Service
 	Accounts   *account.Service
 	Clients    *credential.Clients
@@ -203,6 +205,9 @@ func (a *App) cores(lim limits) error {
 		Policies: onePolicy{a.Policy}, Vault: vault{a.Keys}, Keys: a.Keys, Signer: signer, Rand: rand.Reader,
 		Issuer: a.Config.HTTP.PublicURL, Offered: offered(), CodeFor: a.Config.Policy.CodeTTL,
 	})
+	a.Cases = support.NewService(support.Config{
+		Store: postgres.NewCases(a.DB), Recoveries: a.Recoveries, Vault: vault{a.Keys}, Keys: a.Keys, Rand: rand.Reader,
+	})
 	if a.Accounts, err = newAccounts(a.DB, a.Keys, hasher, textRules(a.Config)); err != nil {
 		return err
 	}
@@ -263,6 +268,9 @@ const (
 	pollEvery  = 100 * time.Millisecond
 	sweepEvery = time.Minute
 	flushEvery = 10 * time.Second
+
+	settleEvery  = 10 * time.Second
+	settleAtOnce = 200
 
 	sweepPages   = 200
 	forgetAtOnce = 1000
@@ -326,7 +334,7 @@ func (a *App) edge(lim limits, deps Deps) error {
 	server, err := httpapi.New(httpapi.Config{
 		Texts: heard, Replies: a.Config.Twilio.Replies,
 		Alerts: a.Abuse.Desk, Controls: a.Abuse.Controls, Funnel: a.Abuse.Funnel,
-		PublicURL: h.PublicURL, Contract: api.OpenAPI(), Recoveries: a.Recoveries, Accounts: a.Accounts, Clients: a.Clients, Registry: a.Clients, Audit: a.Audit, Limits: lim,
+		PublicURL: h.PublicURL, Contract: api.OpenAPI(), Recoveries: a.Recoveries, Accounts: a.Accounts, Cases: a.Cases, Clients: a.Clients, Registry: a.Clients, Audit: a.Audit, Limits: lim,
 		Pages: pages, JWKS: a.Keys.JWKS, Keyring: a.Keys, Webhooks: a.Endpoints,
 		Source: func(r *http.Request) (netip.Addr, error) {
 			return throttle.ClientAddr(r, h.TrustedProxies, h.ProxyHops)

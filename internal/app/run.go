@@ -168,6 +168,10 @@ func (a *App) loops() []job.Loop {
 	}
 	return append(append(loops, a.auditLoops()...),
 		job.Loop{Name: "wake", Every: wakeEvery, Log: a.Log, Work: a.wake},
+		job.Loop{Name: "cases", Every: settleEvery, Log: a.Log, Work: func(ctx context.Context) (bool, error) {
+			_, err := a.Cases.Settle(ctx, settleAtOnce)
+			return false, err
+		}},
 		job.Loop{Name: "erasures", Every: sweepEvery, Log: a.Log, Work: func(ctx context.Context) (bool, error) {
 			n, err := a.Accounts.EraseDue(ctx, eraseAtOnce)
 			return n == eraseAtOnce, err

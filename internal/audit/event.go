@@ -101,6 +101,26 @@ const (
 	AccountsImported       Action = "account.imported"
 	AuditRead              Action = "audit.read"     // events were looked at: one event for a request
 	AuditExported          Action = "audit.exported" // events were taken away
+
+	// Support. Each change of a case has one, with the case's version in its details.
+	CaseOpened           Action = "case.opened"
+	CaseNoted            Action = "case.noted"
+	CaseArtefactAttached Action = "case.artefact.attached"
+	CaseChallenged       Action = "case.challenge.requested"
+	CaseProposed         Action = "case.proposed"
+	CaseApproved         Action = "case.approved" // one human's decision for a proposal
+	CaseRejected         Action = "case.rejected" // one human's decision against it
+	CaseExecuted         Action = "case.executed" // the second approval: the recovery was changed
+	CaseProposalVoided   Action = "case.proposal.voided"
+	CaseProposalLapsed   Action = "case.proposal.lapsed"
+	CaseFlagged          Action = "case.flagged"
+	CaseClosed           Action = "case.closed"
+	CaseExpired          Action = "case.expired"
+	CaseAssigned         Action = "case.assigned"
+	CaseActRefused       Action = "case.refused"         // somebody tried what they must not
+	CaseRead             Action = "agent.account.read"   // every look at a case
+	CaseLookupRefused    Action = "agent.lookup.refused" // a reference or an account that leads to no case
+	CaseListed           Action = "agent.cases.listed"
 )
 
 // What is told to other systems, and who manages that (requirements.md, section 5 and L).

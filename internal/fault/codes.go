@@ -42,6 +42,11 @@ const (
 	CodeInteractiveUse      Code = "interactive_use"
 	CodeRecoveriesPaused    Code = "recoveries_paused"
 	CodeNotSealed           Code = "not_sealed"
+	CodeEvidenceShort       Code = "evidence_short"
+	CodeProposalOpen        Code = "proposal_open"
+	CodeProposalVoid        Code = "proposal_void"
+	CodeConflictOfInterest  Code = "conflict_of_interest"
+	CodeArtefactUsed        Code = "artefact_used"
 )
 
 // Definition is what a code means to a caller.
@@ -86,6 +91,11 @@ var registry = map[Code]Definition{
 	CodeInteractiveUse:      {Forbidden, "Interactive use", "This credential belongs to a machine and must not be used from a browser."},
 	CodeRecoveriesPaused:    {Unavailable, "Recoveries paused", "New recoveries are paused for now. Please try again later."},
 	CodeNotSealed:           {Conflict, "Not sealed yet", "The event is not sealed into the audit log yet. Ask again in a few seconds."},
+	CodeEvidenceShort:       {Refused, "Evidence short", "What the case holds does not carry this proposal. The case says what is missing."},
+	CodeProposalOpen:        {Conflict, "Proposal open", "Another proposal of this case waits for its decisions."},
+	CodeProposalVoid:        {Conflict, "Proposal void", "The proposal no longer stands: something that it was bound to has changed, or its time is over. Read the case again."},
+	CodeConflictOfInterest:  {Forbidden, "Conflict of interest", "You have a part in this case, or in this account, and cannot act on it in this way."},
+	CodeArtefactUsed:        {Conflict, "Artefact used", "This artefact was attached before. One check proves one claim."},
 	CodeTimeout:             {Unavailable, "Timed out", "The request took too long. Its outcome is safe to ask for again with the same Idempotency-Key."},
 }
 

@@ -37,6 +37,7 @@ type Config struct {
 	Alerts     Alerts
 	Controls   Controls
 	Funnel     Funnel
+	Cases      Cases
 	Clients    Authenticator
 	Registry   Registry
 	Webhooks   Webhooks
@@ -135,7 +136,7 @@ func New(cfg Config) (*Server, error) {
 
 func (c Config) validate() error {
 	for name, missing := range map[string]bool{
-		"Recoveries": c.Recoveries == nil, "Accounts": c.Accounts == nil, "Clients": c.Clients == nil, "Registry": c.Registry == nil, "Audit": c.Audit == nil, "Limits": c.Limits == nil,
+		"Recoveries": c.Recoveries == nil, "Accounts": c.Accounts == nil, "Cases": c.Cases == nil, "Clients": c.Clients == nil, "Registry": c.Registry == nil, "Audit": c.Audit == nil, "Limits": c.Limits == nil,
 		"Alerts": c.Alerts == nil, "Controls": c.Controls == nil, "Funnel": c.Funnel == nil, "Webhooks": c.Webhooks == nil, "Pages": c.Pages == nil, "JWKS": c.JWKS == nil, "Keyring": c.Keyring == nil, "Source": c.Source == nil,
 		"Logger": c.Logger == nil, "Metrics": c.Metrics == nil, "Clock": c.Clock == nil,
 		"BodyLimit": c.BodyLimit <= 0, "ImportBodyLimit": c.ImportBodyLimit <= 0,

@@ -42,7 +42,7 @@ func TestEveryRoute_IsClosedToWhoeverMayNotCallIt(t *testing.T) { // R-154
 	t.Parallel()
 	b := setup(t)
 	publishable := map[string]bool{
-		"startRecovery": true, "getRecovery": true, "createChallenge": true, "answerChallenge": true, "cancelRecovery": true, "takeGrant": true,
+		"startRecovery": true, "getRecovery": true, "createChallenge": true, "answerChallenge": true, "cancelRecovery": true, "takeGrant": true, "appealRecovery": true,
 	}
 	for name, s := range good() {
 		if s.bearer == "-" {
@@ -251,6 +251,8 @@ func TestFaults_BecomeProblemDocuments(t *testing.T) { // R-146, R-147
 		fault.CodePolicyInvalid: 422, fault.CodeMethodUnavailable: 422, fault.CodeTimeout: 503,
 		fault.CodeStepUp: 401, fault.CodeInteractiveUse: 403,
 		fault.CodeRecoveriesPaused: 503, fault.CodeNotSealed: 409,
+		fault.CodeEvidenceShort: 422, fault.CodeProposalOpen: 409,
+		fault.CodeProposalVoid: 409, fault.CodeConflictOfInterest: 403, fault.CodeArtefactUsed: 409,
 	}
 	require.Len(t, want, len(fault.Codes()))
 	b := setup(t)
@@ -311,7 +313,7 @@ func TestLimits_RefuseBeforeAnythingIsLookedUp(t *testing.T) { // R-071, R-079
 		require.Equal(t, http.StatusTooManyRequests, a.status, name)
 		require.Equal(t, "2", a.header.Get("Retry-After"), "whole seconds, rounded up")
 		require.Equal(t, before, b.core.calls(), name)
-		if s.bearer == "-" || s.bearer == "operator" { // quotas are clients'
+		if s.bearer != "" { // nobody, a person or an AI agent; R-080: quotas are clients'
 			require.Empty(t, a.header.Values("RateLimit"), name)
 			require.Empty(t, a.header.Values("RateLimit-Policy"), name)
 			continue

@@ -122,6 +122,9 @@ const (
 	ClassObjection Class = "objection" // owners' objections, never to be lost lightly
 	ClassAudit     Class = "audit"     // reading the audit log
 	ClassPage      Class = "page"      // documents and pages that anyone may read
+	ClassCaseOpen  Class = "case_open" // looking up a reference or an account
+	ClassCaseRead  Class = "case_read" // reading cases: masked, and each reading is written down
+	ClassCaseWork  Class = "case_work" // whatever changes a case
 	ClassProvider  Class = "provider"  // what pretends to be a provider's callback and is not
 )
 

@@ -140,6 +140,7 @@ func routes() []route {
 		whk                 = "/v1/webhooks/{webhook_id}"
 		evt                 = "/v1/audit/events"
 		tile                = "/v1/audit/tile/{level}/{part1}"
+		cas                 = "/v1/cases/{case_id}"
 	)
 	return []route{
 		{method: post, path: "/v1/recoveries", caller: starter, class: ClassStart, key: keyRequired, body: bodyJSON, handle: (*handler).startRecovery},
@@ -148,6 +149,19 @@ func routes() []route {
 		{method: post, path: rcv + "/challenges/{challenge_id}/answers", caller: holder, class: ClassVerify, key: keyRequired, body: bodyJSON, handle: (*handler).answerChallenge},
 		{method: post, path: rcv + "/cancel", caller: holder, class: ClassRead, key: keyRequired, body: bodyMaybe, handle: (*handler).cancelRecovery},
 		{method: post, path: rcv + "/grant", caller: holder, class: ClassGrant, key: keyRequired, body: bodyMaybe, handle: (*handler).takeGrant},
+
+		{method: post, path: rcv + "/appeal", caller: holder, class: ClassRead, key: keyRequired, body: bodyMaybe, handle: (*handler).appealRecovery},
+
+		{method: post, path: "/v1/cases", caller: human(credential.CasesOpen), class: ClassCaseOpen, key: keyRequired, body: bodyJSON, handle: (*handler).openCase},
+		{method: get, path: "/v1/cases", caller: desk(credential.CasesRead), class: ClassCaseRead, handle: (*handler).listCases},
+		{method: post, path: "/v1/cases/assignments", caller: human(credential.CasesDecide), class: ClassCaseWork, key: keyRequired, body: bodyMaybe, handle: (*handler).assignCase},
+		{method: get, path: cas, caller: desk(credential.CasesRead), class: ClassCaseRead, handle: (*handler).getCase},
+		{method: post, path: cas + "/notes", caller: desk(credential.CasesNote), class: ClassCaseWork, key: keyRequired, body: bodyJSON, handle: (*handler).addCaseNote},
+		{method: post, path: cas + "/artefacts", caller: human(credential.CasesArtefact).freshly(), class: ClassCaseWork, key: keyRequired, body: bodyJSON, handle: (*handler).attachCaseArtefact},
+		{method: post, path: cas + "/challenges", caller: human(credential.CasesChallenge), class: ClassCaseWork, key: keyRequired, body: bodyJSON, handle: (*handler).challengeInCase},
+		{method: post, path: cas + "/proposals", caller: desk(credential.CasesPropose).freshly(), class: ClassCaseWork, key: keyRequired, body: bodyJSON, handle: (*handler).proposeInCase},
+		{method: post, path: cas + "/proposals/{proposal_id}/decisions", caller: human(credential.CasesDecide).freshly(), class: ClassCaseWork, key: keyRequired, body: bodyJSON, handle: (*handler).decideInCase},
+		{method: post, path: cas + "/flag", caller: desk(credential.CasesFlag), class: ClassCaseWork, key: keyRequired, body: bodyJSON, handle: (*handler).flagCase},
 
 		{method: post, path: "/v1/grants/redeem", caller: server(credential.GrantsRedeem), mutual: true, class: ClassGrant, key: keyRequired, body: bodyJSON, handle: (*handler).redeemGrant},
 

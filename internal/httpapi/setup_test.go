@@ -209,6 +209,14 @@ func (clients) Authenticate(_ context.Context, bearer string) (credential.Princi
 	case "app":
 		who.Kind = credential.Publishable
 		return who, nil
+	case "person":
+		return credential.Principal{Tenant: "acme", Kind: credential.Workforce, Scopes: credential.ScopesOf(credential.Roles()), Staff: &credential.Staff{
+			Issuer: "https://id.example.com", Subject: "robin", Person: "stf_robin", Roles: credential.Roles(), Tenants: []string{"acme"},
+			AuthenticatedAt: t0(), ACR: "phr", At: t0(),
+		}}, nil
+	case "ai":
+		who.Kind, who.Owner = credential.AIAgent, "stf_robin"
+		return who, nil
 	case "down":
 		return who, fault.Of(fault.CodeUnavailable)
 	default:
@@ -375,6 +383,7 @@ func setup(t *testing.T, change ...func(*httpapi.Config)) *bundle {
 		PublicURL: "https://recovery.example.com", Contract: api.OpenAPI(), Recoveries: b.core, Accounts: accounts{b.core}, Webhooks: webhooks{b.core},
 		Alerts: alerts{b.core}, Controls: controls{b.core}, Funnel: funnel{b.core},
 		Clients: clients{}, Registry: registry{b.core}, Audit: log{b.core}, Limits: b.limits, Texts: texts{b.core}, Replies: true, Pages: pages{}, Keyring: keyring,
+		Cases:  cases{b.core},
 		JWKS:   func() []byte { return []byte(`{"keys":[]}`) },
 		Source: func(*http.Request) (netip.Addr, error) { return netip.MustParseAddr("192.0.2.1"), nil },
 		Logger: telemetry.NewLogger(b.log, slog.LevelInfo, false), Metrics: telemetry.NewMetrics(telemetry.Build{}), Clock: clock.System{},
@@ -456,12 +465,26 @@ func (a answer) code() string {
 func good() map[string]sent {
 	const registration = `{"population":"consumer","identifiers":[{"type":"email","value":"robin@example.com"}],` +
 		`"channels":[{"type":"email","address":"robin@example.com","verified_at":"2025-01-20T08:00:00Z"}],"assurance":{"aal":2,"ial":1},"locale":"en"}`
-	rcv, acc := "/v1/recoveries/"+recoveryID, "/v1/accounts/user-1042"
+	const hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+	const artefact = `{"kind":"reproofing","provider":"ident-co","reference":"IDC-7781","hash":"` + hash + `","performed_at":"2026-03-01T08:00:00Z"}`
+	const decision = `{"decision":"approve","evidence_hash":"` + hash + `","reason":"Looked it up at the provider."}`
+	rcv, acc, cas := "/v1/recoveries/"+recoveryID, "/v1/accounts/user-1042", "/v1/cases/"+caseID
 	all := map[string]sent{
 		"startRecovery":      {method: "POST", path: "/v1/recoveries", body: `{"identifier":{"type":"email","value":"robin@example.com"},"reason":"lost_mfa","client":{"ip":"203.0.113.7","user_agent":"x","known_device":true}}`},
 		"getRecovery":        {method: "GET", path: rcv},
 		"createChallenge":    {method: "POST", path: rcv + "/challenges", body: `{"method":"email"}`},
 		"answerChallenge":    {method: "POST", path: rcv + "/challenges/" + challengeID + "/answers", body: `{"code":"40713926"}`},
+		"appealRecovery":     {method: "POST", path: rcv + "/appeal"},
+		"openCase":           {method: "POST", path: "/v1/cases", body: `{"reference":"hf 7k2m 9qxd"}`, bearer: "person"},
+		"listCases":          {method: "GET", path: "/v1/cases", bearer: "person"},
+		"assignCase":         {method: "POST", path: "/v1/cases/assignments", bearer: "person"},
+		"getCase":            {method: "GET", path: cas, bearer: "ai"},
+		"addCaseNote":        {method: "POST", path: cas + "/notes", body: `{"text":"They know the date of birth."}`, bearer: "ai"},
+		"attachCaseArtefact": {method: "POST", path: cas + "/artefacts", body: artefact, bearer: "person"},
+		"challengeInCase":    {method: "POST", path: cas + "/challenges", body: `{"method":"email"}`, bearer: "person"},
+		"proposeInCase":      {method: "POST", path: cas + "/proposals", body: `{"outcome":"approve"}`, bearer: "ai"},
+		"decideInCase":       {method: "POST", path: cas + "/proposals/" + proposalID + "/decisions", body: decision, bearer: "person"},
+		"flagCase":           {method: "POST", path: cas + "/flag", body: `{"reason":"coercion"}`, bearer: "ai"},
 		"cancelRecovery":     {method: "POST", path: rcv + "/cancel"},
 		"takeGrant":          {method: "POST", path: rcv + "/grant", body: `{}`},
 		"redeemGrant":        {method: "POST", path: "/v1/grants/redeem", body: `{"grant":"` + grantTok + `"}`},

@@ -34,6 +34,8 @@ type (
 		ReadyUntil    time.Time        `json:"ready_until,omitzero"`
 		ExpiresAt     time.Time        `json:"expires_at"`
 		Contest       *contestBody     `json:"contest,omitempty"`
+
+		Case recovery.CaseState `json:"case,omitempty"`
 	}
 	contestBody struct {
 		PausedUntil time.Time       `json:"paused_until"`
@@ -156,19 +158,23 @@ type (
 )
 
 func presentRecovery(v recovery.View) recoveryBody {
-	remaining := make([]recovery.AnyOf, len(v.Remaining))
-	for i, r := range v.Remaining {
-		remaining[i] = recovery.AnyOf{AnyOf: list(r.AnyOf)}
-	}
 	out := recoveryBody{
 		ID: v.ID, Reference: v.Reference, State: v.State, Methods: list(v.Methods),
-		Requirements: requirementsBody{Satisfied: presentSatisfied(v.Satisfied), Remaining: remaining},
-		NotBefore:    v.NotBefore.UTC(), ReadyUntil: v.ReadyUntil.UTC(), ExpiresAt: v.ExpiresAt.UTC(),
+		Requirements: presentRequirements(v.Satisfied, v.Remaining), Case: v.Case,
+		NotBefore: v.NotBefore.UTC(), ReadyUntil: v.ReadyUntil.UTC(), ExpiresAt: v.ExpiresAt.UTC(),
 	}
 	if c := v.Contest; c != nil {
 		out.Contest = &contestBody{PausedUntil: c.PausedUntil.UTC(), StepUp: list(c.StepUp)}
 	}
 	return out
+}
+
+func presentRequirements(satisfied []recovery.Satisfied, open []recovery.AnyOf) requirementsBody {
+	remaining := make([]recovery.AnyOf, len(open))
+	for i, r := range open {
+		remaining[i] = recovery.AnyOf{AnyOf: list(r.AnyOf)}
+	}
+	return requirementsBody{Satisfied: presentSatisfied(satisfied), Remaining: remaining}
 }
 
 func presentSatisfied(proofs []recovery.Satisfied) []satisfiedBody {

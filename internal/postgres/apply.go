@@ -146,6 +146,15 @@ func (t *tx) children(ctx context.Context, c recovery.Change, s recovery.Step) e
 			return err
 		}
 	}
+	for _, e := range s.NewApproved { // what two humans accepted; the artefact is its origin
+		err := t.q.InsertEvidence(ctx, t.p, dbsqlc.InsertEvidenceParams{
+			TenantID: r.Tenant, RecoveryID: r.ID, ChallengeID: e.Source, Method: string(e.Method), Class: string(e.Class),
+			Source: e.Source, SourceSince: e.Since, AcceptedAt: e.At, Suspect: e.Suspect,
+		})
+		if err != nil {
+			return err
+		}
+	}
 	if o := s.NewObjection; o != nil {
 		evidence, err := json.Marshal(o.Evidence)
 		if err != nil {

@@ -121,7 +121,7 @@ func decodeHistory(raw []byte) (recovery.History, error) {
 
 // decodeLoaded turns a row into the aggregate and what lies around it.
 func decodeLoaded(row dbsqlc.LoadRecoveryRow, key idempotency.Key) (recovery.Loaded, error) {
-	in := recovery.Loaded{Now: row.Now.UTC(), ClaimantHash: row.Recovery.ClaimantHash}
+	in := recovery.Loaded{Now: row.Now.UTC(), ClaimantHash: row.Recovery.ClaimantHash, Case: caseState(row.CaseState)}
 	var err error
 	if in.Replay, err = replayOf(key, row.Free, row.Fingerprint, row.Outcome); err != nil {
 		return recovery.Loaded{}, err

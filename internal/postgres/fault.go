@@ -49,6 +49,10 @@ func translate(err error, op string) error {
 		return fault.Of(fault.CodeConflict).Because(cause)
 	case pg.Code == "23505" && pg.ConstraintName == "identifier_pkey":
 		return fault.Of(fault.CodeIdentifierTaken).Because(cause)
+	case pg.Code == "23505" && (pg.ConstraintName == "support_artefact_reference" || pg.ConstraintName == "support_artefact_hash"):
+		return fault.Of(fault.CodeArtefactUsed).Because(cause)
+	case pg.Code == "23505" && pg.ConstraintName == "support_case_open":
+		return fault.Of(fault.CodeConflict).Because(cause)
 	case strings.HasPrefix(pg.Code, "08"), strings.HasPrefix(pg.Code, "57P"), pg.Code == "53300":
 		return fault.Of(fault.CodeUnavailable).Because(cause)
 	case pg.Code == "57014":

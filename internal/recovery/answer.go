@@ -133,7 +133,7 @@ func (s *Service) answer(cmd AnswerCommand, in Loaded, g gathered) (Change, View
 	if step.Event == Due { // past the deadline: nothing was proven
 		change.Assessment, change.TOTP, change.SavedUse, change.Counters, change.Challenge = nil, nil, "", nil, nil
 	}
-	return change, s.view(step.Next, in.Account, in.Now), nil
+	return change, s.viewOf(in, step.Next), nil
 }
 
 // seenToRest is from how many failures of its own a challenge shows that its method rests.

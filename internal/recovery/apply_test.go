@@ -226,6 +226,9 @@ var humanCases = map[string]applied{
 		given: recoverytest.Assisted(), when: recoverytest.Approval(), want: recovery.CoolingOff, action: audit.RecoveryApproved,
 		notices: told(recovery.NoticeHeld),
 	},
+	"an agent flags what has just begun": {
+		given: recoverytest.Initiated(), when: e{Kind: recovery.Escalate, Reason: "fraud_flag"}, want: recovery.Assisted, action: audit.RecoveryAssisted,
+	},
 	"one human twice":        {given: recoverytest.Assisted(), when: e{Kind: recovery.Approve, Approvers: []string{"agt_1", "agt_1"}}, illegal: fault.CodeNotAllowedInState},
 	"one human and nobody":   {given: recoverytest.Assisted(), when: e{Kind: recovery.Approve, Approvers: []string{"agt_1", ""}}, illegal: fault.CodeNotAllowedInState},
 	"one human":              {given: recoverytest.Assisted(), when: e{Kind: recovery.Approve, Approvers: []string{"agt_1"}}, illegal: fault.CodeNotAllowedInState},

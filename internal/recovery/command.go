@@ -71,7 +71,20 @@ type View struct {
 	ReadyUntil time.Time       `json:"ready_until"`
 	ExpiresAt  time.Time       `json:"expires_at"`
 	Contest    *Contest        `json:"contest,omitempty"` // while an objection stands
+	Case       CaseState       `json:"case,omitempty"`    // whether people help with it
 }
+
+// CaseState is what a claimant learns of support's case: whether there is one, and whether people are deciding. It does not
+// depend on the account, nor on what an agent wrote or did.
+type CaseState string
+
+// The states of a case, as a claimant sees them.
+const (
+	CaseOpen     CaseState = "open"     // support looks after it
+	CaseDeciding CaseState = "deciding" // two people are to decide
+	CaseDecided  CaseState = "decided"  // they have
+	CaseEnded    CaseState = "ended"    // without a decision
+)
 
 // Contest is what a claimant learns of an objection: that there is one, and what may be done. Not who made it, by which way
 // or with what.

@@ -40,9 +40,11 @@ var (
 		s.hold(now, s.Next.Plan.Hold)
 	}}
 	startAssistedHold = effect{"start a hold of tier high or above, tell the owner everywhere", func(s *Step, _ Recovery, ev Event, now time.Time) {
+		s.Next = ratcheted(s.Next, ev) // what the policy has come to demand meanwhile counts
 		s.Next.Approved = []string{ev.Approvers[0], ev.Approvers[1]}
 		s.resolveObjections() // they judged them; one that comes later is heard as any other
-		s.Next.Tier = max(s.Next.Tier, policy.High)
+		s.Next.Tier = max(s.Next.Tier, policy.High, ev.Least)
+		s.approved(ev)
 		s.hold(now, max(s.Next.Plan.Hold, policy.FloorHold(s.Next.Tier)))
 	}}
 	extendHold = effect{"extend the hold", func(s *Step, r Recovery, ev Event, _ time.Time) {
@@ -85,7 +87,10 @@ var (
 		s.Next.Tier = policy.Critical
 		s.toHumans(r, now)
 	}}
-	deny   = effect{"tell the owner", func(s *Step, _ Recovery, _ Event, _ time.Time) { s.notify(NoticeDenied) }}
+	deny = effect{"tell the owner", func(s *Step, _ Recovery, ev Event, _ time.Time) {
+		s.decided(ev)
+		s.notify(NoticeDenied)
+	}}
 	reopen = effect{"ask two humans again", func(s *Step, r Recovery, _ Event, now time.Time) { s.toHumans(r, now) }}
 
 	pause = effect{"stop the clock, void the grant, tell both sides", func(s *Step, _ Recovery, ev Event, now time.Time) {
@@ -193,6 +198,26 @@ func (s *Step) proof(ev Event) {
 	s.detail("source", ev.Evidence.Source)
 	s.detail("challenge", ev.Challenge)
 	s.detail("tier", s.Next.Tier.String())
+}
+
+// approved takes what two humans accepted as proof into the next recovery: from then on it counts against an objection as
+// any evidence does (requirements.md, section 4.1, class P).
+func (s *Step) approved(ev Event) {
+	s.decided(ev)
+	s.Next.Evidence = append(append([]factor.Evidence(nil), s.Next.Evidence...), ev.Approved...)
+	s.NewApproved = ev.Approved
+	s.detail("tier", s.Next.Tier.String())
+}
+
+// decided says in the trail what people decided about, and whether an AI agent had a part in it.
+func (s *Step) decided(ev Event) {
+	s.detail("proposal", ev.Proposal)
+	if ev.AIInvolved {
+		s.detail("ai_involved", true)
+	}
+	if len(ev.Approvers) > 0 {
+		s.detail("approvers", ev.Approvers)
+	}
 }
 
 // hold starts the cooling-off period. not_before never moves earlier (I2), and the deadline is now the whole life.

@@ -43,8 +43,13 @@ type Event struct {
 	Challenge string           // ChallengeRequested, ProofAccepted, ProofRejected: the challenge's id
 	Evidence  *factor.Evidence // ProofAccepted
 	MaxAAL    int              // ProofAccepted: the account's own assurance level, which tells a rebinding from a recovery
-	Decision  *policy.Decision // Initiate, ProofAccepted, Due, ClaimGrant: the policy's word on the facts at this moment
+	Decision  *policy.Decision // Initiate, ProofAccepted, Due, ClaimGrant, Approve: the policy's word on the facts at this moment
 	Objection *Objection       // Object, Reclaim
 	GrantID   string           // ClaimGrant, RedeemGrant
 	Approvers []string         // Approve: two distinct humans
+
+	Approved   []factor.Evidence // Approve: what the two humans accepted as proof, beyond what the claimant showed
+	Least      policy.Tier       // Approve: the least tier of the hold; high when not set
+	Proposal   string            // Approve, Deny: what they decided about
+	AIInvolved bool              // Approve, Deny: an AI agent had a part in what led here
 }

@@ -42,6 +42,7 @@ var machine = []rule{
 	{Assisted, ProofRejected, always, Assisted, refuseProof, audit.ProofRejected},
 	{Contested, ProofRejected, always, Contested, refuseProof, audit.ProofRejected},
 
+	{Initiated, Escalate, always, Assisted, askHumans, audit.RecoveryAssisted},
 	{Verifying, Escalate, always, Assisted, askHumans, audit.RecoveryAssisted},
 	{CoolingOff, Escalate, always, Assisted, askHumans, audit.RecoveryAssisted},
 	{Contested, Escalate, always, Assisted, askHumans, audit.RecoveryAssisted},

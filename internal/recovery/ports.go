@@ -89,6 +89,7 @@ type Loaded struct {
 	Counters     map[string]Counter
 	Grants       []GrantRecord
 	Saved        *SavedCode
+	Case         CaseState // of support's case around the recovery; empty when there is none
 }
 
 // Account is what a decision needs to know of an account. Addresses are not among it.

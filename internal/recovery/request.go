@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/audit"
 	"github.com/holdfast/holdfast/internal/factor"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/outbox"
@@ -66,14 +67,19 @@ func (s *Service) challenge(cmd ChallengeCommand, in Loaded) (Change, ChallengeV
 	if err != nil {
 		return Change{}, ChallengeView{}, err
 	}
-	step, err := in.Recovery.Apply(Event{Kind: ChallengeRequested, Method: cmd.Method, Challenge: ch.ID}, in.Now)
+	return s.challenged(ch, in, claimant(cmd.Caller), in.Recovery.Network, cmd.RequestID)
+}
+
+// challenged makes what is written for a challenge, whoever asked for it.
+func (s *Service) challenged(ch Challenge, in Loaded, by audit.Actor, origin, requestID string) (Change, ChallengeView, error) {
+	step, err := in.Recovery.Apply(Event{Kind: ChallengeRequested, Method: ch.Method, Challenge: ch.ID}, in.Now)
 	if err != nil {
 		return Change{}, ChallengeView{}, err
 	}
-	change := in.change(claimant(cmd.Caller), in.Recovery.Network, cmd.RequestID, step)
+	change := in.change(by, origin, requestID, step)
 	if step.Refusal() == nil {
 		change.Challenge = &ch
-		change.OpenCounts = []string{failureKind(cmd.Method)}
+		change.OpenCounts = []string{failureKind(ch.Method)}
 		s.deliver(&change, ch, in)
 	}
 	return change, ChallengeView{ID: ch.ID, Method: ch.Method, ExpiresAt: ch.ExpiresAt, ResendAfter: ch.ResendAt}, nil
@@ -140,7 +146,7 @@ func (s *Service) Get(ctx context.Context, cmd GetCommand) (View, error) {
 	for _, step := range s.due(in) {
 		r = step.Next
 	}
-	return s.view(r, in.Account, in.Now), nil
+	return s.viewOf(in, r), nil
 }
 
 // Cancel stops the recovery for the claimant.
@@ -157,7 +163,7 @@ func (s *Service) Cancel(ctx context.Context, cmd CancelCommand) (View, error) {
 		if err != nil {
 			return err
 		}
-		out = sealed[View]{Value: s.view(step.Next, in.Account, in.Now)}
+		out = sealed[View]{Value: s.viewOf(in, step.Next)}
 		out.refuse(step.Refusal())
 		change := in.change(claimant(cmd.Caller), in.Recovery.Network, cmd.RequestID, step)
 		change.Notices = s.notices(step, in.Account, in.Now)

@@ -25,6 +25,7 @@ const (
 	NoticeVetoed    NoticeKind = "recovery_vetoed"
 	NoticeReversed  NoticeKind = "recovery_reversed"
 
+	NoticeClaimLink      NoticeKind = "claim_link"      // support started a recovery for the account; the link goes to addresses of age alone
 	NoticeMethodDisabled NoticeKind = "method_disabled" // too many wrong answers by one method
 	NoticeCodeReplaced   NoticeKind = "code_replaced"   // a used saved code has a successor
 )
@@ -42,6 +43,7 @@ type Step struct { //nolint:recvcheck // Apply fills it through a pointer; for e
 	Details  map[string]any   // for the audit event: identifiers, enumerations, numbers and times
 
 	NewEvidence       *factor.Evidence
+	NewApproved       []factor.Evidence // what two humans accepted as proof
 	NewObjection      *Objection
 	ResolveObjections bool
 	VoidGrant         string

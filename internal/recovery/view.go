@@ -8,6 +8,13 @@ import (
 	"github.com/holdfast/holdfast/internal/policy"
 )
 
+// viewOf is the view of a loaded recovery that has become r, with the state of support's case around it.
+func (s *Service) viewOf(in Loaded, r Recovery) View {
+	v := s.view(r, in.Account, in.Now)
+	v.Case = in.Case
+	return v
+}
+
 // view is what the claimant may see at this moment. Before the first accepted proof it depends on nothing but the
 // tenant, the clock and what the claimant did (I8): the account is not looked at.
 func (s *Service) view(r Recovery, a *Account, now time.Time) View {

@@ -28,6 +28,7 @@ const (
 	PurposeReply       Purpose = "reply"       // numbers that may answer a notice, whatever the tenant
 	PurposeSignal      Purpose = "signal"      // webhook keys, and names of erased accounts until they were told of
 	PurposeCheckpoint  Purpose = "checkpoint"  // seeds of the Ed25519 keys that sign the audit log's checkpoints
+	PurposeClaim       Purpose = "claim"       // claimant tokens of recoveries that support started
 )
 
 // The purposes of token hashes alone.
@@ -41,7 +42,7 @@ const (
 func derived() []Purpose {
 	return []Purpose{
 		PurposeIdentifier, PurposeCode, PurposePepper, PurposeKEK, PurposeObjection, PurposeIdempotency,
-		PurposeNetwork, PurposeDevice, PurposeDestination, PurposeDecoy, PurposeReply, PurposeSignal, PurposeCheckpoint,
+		PurposeNetwork, PurposeDevice, PurposeDestination, PurposeDecoy, PurposeReply, PurposeSignal, PurposeCheckpoint, PurposeClaim,
 	}
 }
 

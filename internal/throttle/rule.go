@@ -32,6 +32,9 @@ const (
 	AccountClient    Name = "account_client"
 	LookupTenant     Name = "lookup_tenant"
 	AuditClient      Name = "audit_client"
+	CaseOpenAgent    Name = "case_open_agent"
+	CaseReadAgent    Name = "case_read_agent"
+	CaseWorkAgent    Name = "case_work_agent"
 )
 
 const (
@@ -154,6 +157,21 @@ func DefaultRules() Rules {
 			Name:    AuditClient,
 			Windows: []Window{perMinute(1200)},
 			Reason:  "an auditor pages and fetches proofs; each reading is an event itself",
+		},
+		{
+			Name:    CaseOpenAgent,
+			Windows: []Window{perHour(30), perDay(120)},
+			Reason:  "one person answers so many calls; who tries references or account names shows here first",
+		},
+		{
+			Name:    CaseReadAgent,
+			Windows: []Window{perMinute(30), perHour(300)},
+			Reason:  "a person reads a case a few times, a machine thirty a minute; who carries data away reads many",
+		},
+		{
+			Name:    CaseWorkAgent,
+			Windows: []Window{perMinute(30), perHour(300)},
+			Reason:  "notes, artefacts, proposals and decisions of one person, or of one AI agent",
 		},
 	}
 }

@@ -223,8 +223,13 @@ func (s *Service) Publishable(t testing.TB, tenant string) (token string) {
 // NewClient makes a client of a kind with scopes, and gives its token and its id.
 func (s *Service) NewClient(t testing.TB, tenant string, kind credential.Kind, scopes []credential.Scope) (token, id string) {
 	t.Helper()
+	return s.clientOf(t, tenant, kind, "Robin", scopes)
+}
+
+func (s *Service) clientOf(t testing.TB, tenant string, kind credential.Kind, owner string, scopes []credential.Scope) (token, id string) {
+	t.Helper()
 	made, err := s.App.Clients.CreateClient(t.Context(), credential.CreateCommand{
-		Tenant: tenant, Name: "a test's client", Kind: kind, Owner: "Robin", Scopes: scopes, Lifetime: credential.MaxLifetime,
+		Tenant: tenant, Name: "a test's client", Kind: kind, Owner: owner, Scopes: scopes, Lifetime: credential.MaxLifetime,
 		By: audit.Actor{Kind: audit.ActorOperator, ID: "test"},
 	})
 	require.NoError(t, err)

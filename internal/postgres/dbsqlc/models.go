@@ -78,6 +78,27 @@ type Recovery struct {
 	RemindedAt     *time.Time
 }
 
+type SupportCase struct {
+	TenantID   string
+	ID         string
+	RecoveryID string
+	Via        string
+	OpenedBy   string
+	State      string
+	Version    int64
+	Workers    []string
+	Barred     []string
+	FlaggedAt  *time.Time
+	FlagReason string
+	AiInvolved bool
+	DataKey    []byte
+	Outcome    string
+	CreatedAt  time.Time
+	ActiveAt   time.Time
+	ExpiresAt  time.Time
+	ClosedAt   *time.Time
+}
+
 type Tenant struct {
 	ID             string
 	Name           string

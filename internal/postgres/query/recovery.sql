@@ -54,7 +54,9 @@ SELECT sqlc.embed(r),
        coalesce((SELECT jsonb_agg(to_jsonb(g) ORDER BY g.issued_at) FROM recovery_grant g
           WHERE g.tenant_id = r.tenant_id AND g.recovery_id = r.id), '[]')::jsonb AS grants,
        coalesce((SELECT jsonb_agg(jsonb_build_object('id', s.id, 'phc', s.phc, 'issued_at', s.issued_at, 'used_at', s.used_at, 'revoked_at', s.revoked_at)) FROM saved_code s
-          WHERE s.tenant_id = r.tenant_id AND s.account_id = r.account_id AND s.prefix = sqlc.narg('saved_prefix')::text), '[]')::jsonb AS saved
+          WHERE s.tenant_id = r.tenant_id AND s.account_id = r.account_id AND s.prefix = sqlc.narg('saved_prefix')::text), '[]')::jsonb AS saved,
+       coalesce((SELECT c.state FROM support_case c WHERE c.tenant_id = r.tenant_id AND c.recovery_id = r.id
+          ORDER BY (c.closed_at IS NULL) DESC, c.created_at DESC LIMIT 1), '')::text AS case_state
   FROM recovery r
  WHERE r.tenant_id = @tenant_id
    AND r.id = coalesce(sqlc.narg('id')::text, (SELECT g.recovery_id FROM recovery_grant g WHERE g.token_hash = sqlc.narg('grant_hash')::bytea AND g.tenant_id = @tenant_id));
