@@ -3,7 +3,6 @@ package abuse_test
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -77,7 +76,7 @@ func TestDetectors_AreWholeAndHaveARunbook(t *testing.T) {
 	for _, d := range abuse.Detectors() {
 		t.Run(d.Name, func(t *testing.T) {
 			t.Parallel()
-			require.Regexp(t, regexp.MustCompile(`^[A-Z][A-Za-z]{2,63}$`), d.Name)
+			require.Regexp(t, `^[A-Z][A-Za-z]{2,63}$`, d.Name)
 			require.Contains(t, []abuse.Severity{abuse.Warning, abuse.Critical}, d.Severity)
 			require.NotEmpty(t, d.Means)
 			require.NotEmpty(t, d.Honest)
@@ -135,8 +134,18 @@ func TestControls_OnlyRaise(t *testing.T) {
 		}
 	}
 	for _, bad := range [][2]string{
-		{"max_tier", "low"}, {"allow_method", "sms"}, {"allow_country", "GB"}, {"resume_starts", ""}, {"", ""}, {"min_tier", "low"}, {"min_tier", ""},
-		{"stop_method", "everything"}, {"stop_country", "gb"}, {"pause_starts", "false"}, {"stop_notices", ""}, {"stop_objections", ""},
+		{"max_tier", "low"},
+		{"allow_method", "sms"},
+		{"allow_country", "GB"},
+		{"resume_starts", ""},
+		{"", ""},
+		{"min_tier", "low"},
+		{"min_tier", ""},
+		{"stop_method", "everything"},
+		{"stop_country", "gb"},
+		{"pause_starts", "false"},
+		{"stop_notices", ""},
+		{"stop_objections", ""},
 	} {
 		_, err := set(t, &memory{}, abuse.ControlKind(bad[0]), bad[1])
 		require.Error(t, err, "%v", bad)
@@ -146,13 +155,12 @@ func TestControls_OnlyRaise(t *testing.T) {
 // Of several controls the strictest wins, the fleet's with the tenant's, and lifting one never takes another away.
 func TestBoard_JoinsControlsToTheStrictest(t *testing.T) {
 	t.Parallel()
-	store := &memory{}
-	for _, c := range []abuse.Control{
-		{Tenant: abuse.Fleet, Kind: abuse.MinTier, Value: "moderate"}, {Tenant: "acme", Kind: abuse.MinTier, Value: "critical"},
-		{Tenant: "acme", Kind: abuse.MinTier, Value: "high"}, {Tenant: abuse.Fleet, Kind: abuse.StopCountry, Value: "GB"},
-	} {
-		store.inForce = append(store.inForce, c)
-	}
+	store := &memory{inForce: []abuse.Control{
+		{Tenant: abuse.Fleet, Kind: abuse.MinTier, Value: "moderate"},
+		{Tenant: "acme", Kind: abuse.MinTier, Value: "critical"},
+		{Tenant: "acme", Kind: abuse.MinTier, Value: "high"},
+		{Tenant: abuse.Fleet, Kind: abuse.StopCountry, Value: "GB"},
+	}}
 	board := abuse.NewBoard(store)
 	counts, err := board.Refresh(t.Context())
 	require.NoError(t, err)

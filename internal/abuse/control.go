@@ -61,7 +61,7 @@ var country = regexp.MustCompile(`^[A-Z]{2}$`)
 
 // checkValue judges what a control of the kind is to do, or gives CodeInvalidRequest.
 func checkValue(kind ControlKind, value string) error {
-	ok := false
+	var ok bool
 	switch kind {
 	case MinTier:
 		tier, err := policy.ParseTier(value)

@@ -118,7 +118,8 @@ func (w Watch) settle(ctx context.Context, d Detector, live []Alert, found []Fin
 		return func(f Finding) bool { return f.Tenant == a.Tenant && f.Key == a.Key }
 	}
 	for _, a := range live {
-		next, action := a, audit.Action("")
+		var next Alert
+		var action audit.Action
 		if i := slices.IndexFunc(found, isOf(a)); i >= 0 {
 			next, action = a.Seen(d, found[i], now)
 		} else if next, action = a.Unseen(d, now); action == "" {

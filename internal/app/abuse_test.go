@@ -87,8 +87,8 @@ func TestCodeSpray_IsSeenOverManyAccounts(t *testing.T) {
 	require.Equal(t, []string{"CodeSpray"}, s.look(t))
 	found := s.alerts(t, "?detector=CodeSpray")[0]
 	require.Equal(t, client.Critical, found.Severity)
-	require.Equal(t, int64(52), found.Count)
-	require.Equal(t, int64(51), found.Threshold)
+	require.Equal(t, 52, found.Count)
+	require.Equal(t, 51, found.Threshold)
 
 	// It stays one alert while it goes on, and ends by itself when it is quiet.
 	s.fail(t, apptest.Claimant{Identifier: apptest.Email(email(0))}, client.MethodTotp, 1)
@@ -96,7 +96,7 @@ func TestCodeSpray_IsSeenOverManyAccounts(t *testing.T) {
 	again := s.alerts(t, "")
 	require.Len(t, again, 1)
 	require.Equal(t, found.ID, again[0].ID)
-	require.Equal(t, int64(53), again[0].Count)
+	require.Equal(t, 53, again[0].Count)
 	s.Advance(t, 11*time.Minute)
 	s.lookNow(t)
 	s.Advance(t, 11*time.Minute)

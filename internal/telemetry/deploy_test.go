@@ -54,7 +54,9 @@ func TestRulesAndDashboards_AskForWhatIsExported(t *testing.T) {
 	require.NoError(t, err)
 	board, err := os.ReadFile(filepath.Join(root, "dashboards", "holdfast.json"))
 	require.NoError(t, err)
-	for _, text := range [][]byte{regexp.MustCompile(`(?m)^#.*$`).ReplaceAll(rules, nil), board} {
+	log, err := os.ReadFile(filepath.Join(root, "alerts", "audit.yaml"))
+	require.NoError(t, err)
+	for _, text := range [][]byte{regexp.MustCompile(`(?m)^#.*$`).ReplaceAll(log, nil), regexp.MustCompile(`(?m)^#.*$`).ReplaceAll(rules, nil), board} {
 		found := asked.FindAllString(string(text), -1)
 		require.NotEmpty(t, found)
 		for _, name := range found {
