@@ -69,6 +69,16 @@ type scaleResult struct {
 	ManyP99 float64 `json:"many_p99_ms"`
 }
 
+// signalResult is the medians without an endpoint and with one, in turns.
+type signalResult struct {
+	Starts       int     `json:"starts"` // of each
+	Wholes       int     `json:"wholes"`
+	StartWithout float64 `json:"start_without_p50_ms"`
+	StartWith    float64 `json:"start_with_p50_ms"`
+	WholeWithout float64 `json:"whole_without_p50_ms"`
+	WholeWith    float64 `json:"whole_with_p50_ms"`
+}
+
 type decoyResult struct {
 	Request    string  `json:"request"`
 	Pairs      int     `json:"pairs"`
@@ -94,6 +104,7 @@ type result struct {
 	Import     *importResult `json:"import"`
 	ImportMore *importResult `json:"import_more,omitempty"` // up to the size of the large database
 	Scale      *scaleResult  `json:"scale,omitempty"`
+	Signals    *signalResult `json:"signals,omitempty"`
 	Decoys     []decoyResult `json:"decoys,omitempty"`
 	Idle       *idleResult   `json:"idle,omitempty"`
 	Notes      []string      `json:"notes,omitempty"`
@@ -141,6 +152,10 @@ func (r *result) print(w io.Writer) {
 	if s := r.Scale; s != nil {
 		p("scale     start with %d accounts p50 %.2f p99 %.2f ms, with %d p50 %.2f p99 %.2f ms: %.2f and %.2f times (goal ≤ 1.2); %d each, by turns",
 			s.Few, s.FewP50, s.FewP99, s.Many, s.ManyP50, s.ManyP99, ratio(s.ManyP50, s.FewP50), ratio(s.ManyP99, s.FewP99), s.Starts)
+	}
+	if s := r.Signals; s != nil {
+		p("signals   p50 without an endpoint and with one: start %.2f and %.2f ms (%.2f times), whole %.2f and %.2f ms (%.2f times); %d and %d each, by turns",
+			s.StartWithout, s.StartWith, ratio(s.StartWith, s.StartWithout), s.WholeWithout, s.WholeWith, ratio(s.WholeWith, s.WholeWithout), s.Starts, s.Wholes)
 	}
 	for _, d := range r.Decoys {
 		p("decoys    %-9s AUC %.3f ± %.3f (goal 0.47 to 0.53), p50 known %.2f unknown %.2f ms, %d pairs", d.Request, d.AUC, d.Error, d.KnownP50, d.UnknownP50, d.Pairs)
