@@ -2,6 +2,7 @@ package signal
 
 import (
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/audit"
@@ -296,4 +297,4 @@ func lostCredentials(e audit.Event) []string {
 	return []string{"app"}
 }
 
-func aal(level int) string { return "nist-aal" + string(rune('0'+level)) }
+func aal(level int) string { return "nist-aal" + strconv.Itoa(level) }
