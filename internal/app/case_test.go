@@ -75,7 +75,7 @@ func TestCase_WhoLostEverythingGetsInAfterTheHold(t *testing.T) { // R-121, R-12
 
 	held := claim.Read(t)
 	require.Equal(t, client.State("cooling_off"), held.State)
-	require.GreaterOrEqual(t, held.NotBefore.Sub(d.Now(t)), 47*time.Hour, "never below the hold of tier high")
+	require.GreaterOrEqual(t, held.NotBefore.Sub(d.Now(t)), 71*time.Hour, "never below the hold of tier high")
 	require.Equal(t, client.CaseSupport("decided"), *held.Case)
 	for _, address := range []string{"ada@example.com", "ada.backup@example.net"} {
 		d.Mail.Await(t, address, notify.HoldEntered, 1)

@@ -41,6 +41,15 @@ func (s *Service) Assess(in Loaded) Assessed {
 	return Assessed{Plan: n.Plan, Tier: n.Tier, Decision: d, facts: f}
 }
 
+// HoldAt is for how long the policy holds a recovery of this account at a tier: what an approval leads to.
+func (s *Service) HoldAt(in Loaded, t policy.Tier) time.Duration {
+	population := unknownPopulation
+	if in.Account != nil {
+		population = in.Account.Population
+	}
+	return s.Policies.Current(in.Recovery.Tenant).HoldOf(population, t)
+}
+
 // Escalation hands the recovery to people, which also freezes it: from now on nothing goes on unattended. It takes a grant back
 // that is out. A recovery that people have already, or that is over, is fault.CodeNotAllowedInState.
 func (s *Service) Escalation(in Loaded, act Act) (Change, error) {
@@ -61,7 +70,7 @@ func (s *Service) Approved(in Loaded, act Act, a Approval) (Change, error) {
 	seen := s.Assess(in)
 	change, err := s.acted(in, act, Event{
 		Kind: Approve, Reason: act.Reason, Approvers: a.Approvers, Approved: a.Evidence, Least: a.Least, Proposal: a.Proposal, AIInvolved: a.AIInvolved,
-		Decision: &seen.Decision,
+		Decision: &seen.Decision, Hold: s.HoldAt(in, max(seen.Tier, policy.High, a.Least)),
 	})
 	if err == nil && change.Steps[0].Event == Approve {
 		change.Assessment = &Assessment{Facts: seen.facts, Decision: seen.Decision}

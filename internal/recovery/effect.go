@@ -45,7 +45,7 @@ var (
 		s.resolveObjections() // they judged them; one that comes later is heard as any other
 		s.Next.Tier = max(s.Next.Tier, policy.High, ev.Least)
 		s.approved(ev)
-		s.hold(now, max(s.Next.Plan.Hold, policy.FloorHold(s.Next.Tier)))
+		s.hold(now, max(s.Next.Plan.Hold, policy.FloorHold(s.Next.Tier), ev.Hold))
 	}}
 	extendHold = effect{"extend the hold", func(s *Step, r Recovery, ev Event, _ time.Time) {
 		s.Next = ratcheted(s.Next, ev)

@@ -1,6 +1,8 @@
 package recovery
 
 import (
+	"time"
+
 	"github.com/holdfast/holdfast/internal/factor"
 	"github.com/holdfast/holdfast/internal/policy"
 )
@@ -49,6 +51,7 @@ type Event struct {
 	Approvers []string         // Approve: two distinct humans
 
 	Approved   []factor.Evidence // Approve: what the two humans accepted as proof, beyond what the claimant showed
+	Hold       time.Duration     // Approve: what the policy holds that tier for
 	Least      policy.Tier       // Approve: the least tier of the hold; high when not set
 	Proposal   string            // Approve, Deny: what they decided about
 	AIInvolved bool              // Approve, Deny: an AI agent had a part in what led here

@@ -104,7 +104,7 @@ func (s *Service) bind(in Loaded, outcome Outcome) bound {
 	}
 	if outcome == Approve {
 		tier := max(seen.Tier, leastTier(in))
-		b.Hold = max(seen.Plan.Hold, policy.FloorHold(tier))
+		b.Hold = max(seen.Plan.Hold, s.Recoveries.HoldAt(in.Recovery, tier))
 	}
 	for _, e := range r.Evidence {
 		b.Evidence = append(b.Evidence, boundEvidence{e.Method, e.Class, e.Source, e.Since.UTC(), e.At.UTC(), e.Suspect})

@@ -34,6 +34,12 @@ func (s *Service) missing(in Loaded) []Missing {
 	if !awaits(r.State) {
 		return append(out, MissingRecovery)
 	}
+	if !in.proven() { // the tier, and where the account signs in, would tell that there is one
+		if !in.Case.FlaggedAt.IsZero() {
+			return append(out, MissingProofing)
+		}
+		return append(out, MissingEvidence)
+	}
 	if seen.Plan.DeferToIDP {
 		return append(out, MissingSignIn)
 	}

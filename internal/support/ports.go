@@ -7,6 +7,7 @@ import (
 	"github.com/holdfast/holdfast/internal/audit"
 	"github.com/holdfast/holdfast/internal/factor"
 	"github.com/holdfast/holdfast/internal/idempotency"
+	"github.com/holdfast/holdfast/internal/policy"
 	"github.com/holdfast/holdfast/internal/recovery"
 	"github.com/holdfast/holdfast/internal/secret"
 )
@@ -204,6 +205,7 @@ type Seen struct {
 // Recoveries is what support has done to recoveries: recovery.Service.
 type Recoveries interface {
 	Assess(in recovery.Loaded) recovery.Assessed
+	HoldAt(in recovery.Loaded, t policy.Tier) time.Duration
 	Escalation(in recovery.Loaded, act recovery.Act) (recovery.Change, error)
 	Approved(in recovery.Loaded, act recovery.Act, a recovery.Approval) (recovery.Change, error)
 	Refused(in recovery.Loaded, act recovery.Act, a recovery.Approval) (recovery.Change, error)

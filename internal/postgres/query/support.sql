@@ -20,7 +20,7 @@ SELECT sqlc.embed(c),
            FROM support_proposal p WHERE p.tenant_id = c.tenant_id AND p.case_id = c.id ORDER BY (p.status = 'open') DESC, p.at DESC, p.id DESC LIMIT 1), 'null')::jsonb AS proposal,
        coalesce((SELECT to_jsonb(s) FROM support_assignment s JOIN support_proposal p ON p.tenant_id = s.tenant_id AND p.id = s.proposal_id
           WHERE p.tenant_id = c.tenant_id AND p.case_id = c.id AND s.person = @person ORDER BY s.at DESC LIMIT 1), 'null')::jsonb AS assignment,
-       coalesce((SELECT jsonb_agg(t.line ORDER BY t.at, t.id) FROM (
+       coalesce((SELECT jsonb_agg(t.line ORDER BY t.at, t.line->>'action', t.id) FROM (
           SELECT e.at, e.id, jsonb_build_object('at', e.at, 'action', e.action, 'actor', e.actor_kind, 'outcome', e.outcome, 'reason', e.reason) AS line
             FROM audit_event e WHERE e.tenant_id = c.tenant_id AND e.subject IN (c.id, c.recovery_id) AND e.action NOT LIKE 'agent.%'
            ORDER BY e.at DESC LIMIT 200) t), '[]')::jsonb AS timeline
