@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -64,6 +65,10 @@ func (s *Dispatches) Minted(ctx context.Context, d dispatch.Delivery, codeHash [
 			return err
 		}
 		// A decoy asks for the addresses of nobody, so that it costs the same.
+		// One at a time, so that starts side by side do not each find that nobody has heard.
+		if _, err := p.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", "heard "+d.Tenant+" "+cmp.Or(d.Account, d.Recovery)); err != nil {
+			return err
+		}
 		channels, err := s.db.q.UnheardChannels(ctx, p, dbsqlc.UnheardChannelsParams{TenantID: d.Tenant, AccountID: d.Account})
 		if err != nil {
 			return err
