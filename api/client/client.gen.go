@@ -3370,7 +3370,8 @@ type ClientInterface interface {
 	//
 	// Scope `accounts:write`. Destroys the account's key, and with it every address and secret. The audit trail stays provable and
 	// names nobody. While a recovery has accepted proofs or is in probation it has to wait: 202, the owner is told everywhere, and it is
-	// done once nothing is open any more, unless the owner took the account back meanwhile. Asking again is 202 again.
+	// done once nothing is open any more, unless the owner took the account back meanwhile or a recovery was completed: whoever asked
+	// may have been who the owner recovered from, so ask again. `erasure_queued_at` of the status tells. Asking again is 202 again.
 	//
 	// Corresponds with DELETE /v1/accounts/{account_ref} (the `EraseAccount` operationId).
 	EraseAccount(ctx context.Context, accountRef AccountRef, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4369,7 +4370,8 @@ func (c *Client) ImportAccountsWithBody(ctx context.Context, contentType string,
 //
 // Scope `accounts:write`. Destroys the account's key, and with it every address and secret. The audit trail stays provable and
 // names nobody. While a recovery has accepted proofs or is in probation it has to wait: 202, the owner is told everywhere, and it is
-// done once nothing is open any more, unless the owner took the account back meanwhile. Asking again is 202 again.
+// done once nothing is open any more, unless the owner took the account back meanwhile or a recovery was completed: whoever asked
+// may have been who the owner recovered from, so ask again. `erasure_queued_at` of the status tells. Asking again is 202 again.
 //
 // Corresponds with DELETE /v1/accounts/{account_ref} (the `EraseAccount` operationId).
 func (c *Client) EraseAccount(ctx context.Context, accountRef AccountRef, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9789,7 +9791,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Scope `accounts:write`. Destroys the account's key, and with it every address and secret. The audit trail stays provable and
 	// names nobody. While a recovery has accepted proofs or is in probation it has to wait: 202, the owner is told everywhere, and it is
-	// done once nothing is open any more, unless the owner took the account back meanwhile. Asking again is 202 again.
+	// done once nothing is open any more, unless the owner took the account back meanwhile or a recovery was completed: whoever asked
+	// may have been who the owner recovered from, so ask again. `erasure_queued_at` of the status tells. Asking again is 202 again.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -19248,7 +19251,8 @@ func (c *ClientWithResponses) ImportAccountsWithBodyWithResponse(ctx context.Con
 //
 // Scope `accounts:write`. Destroys the account's key, and with it every address and secret. The audit trail stays provable and
 // names nobody. While a recovery has accepted proofs or is in probation it has to wait: 202, the owner is told everywhere, and it is
-// done once nothing is open any more, unless the owner took the account back meanwhile. Asking again is 202 again.
+// done once nothing is open any more, unless the owner took the account back meanwhile or a recovery was completed: whoever asked
+// may have been who the owner recovered from, so ask again. `erasure_queued_at` of the status tells. Asking again is 202 again.
 //
 // Returns a wrapper object for the known response body format(s).
 //
