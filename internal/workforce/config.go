@@ -25,8 +25,6 @@ import (
 type Config struct {
 	StepUp StepUp   `yaml:"step_up"`
 	People []Issuer `yaml:"issuers,omitempty"`
-	// Workloads are issuers of machines' tokens, such as a cluster's. Which client a subject is, is registered with the client.
-	Workloads []Issuer `yaml:"workload_issuers,omitempty"`
 }
 
 // StepUp is what sensitive acts demand of a person's sign-in (R-126).
@@ -43,12 +41,11 @@ type Issuer struct {
 	Audience   []string `yaml:"audience"`           // one of these has to be in aud
 	Parties    []string `yaml:"azp,omitempty"`      // the clients that a token may have been given to; any when absent
 	Algorithms []string `yaml:"algorithms"`         // of signatures; asymmetric ones only
-	TokenTypes []string `yaml:"token_types"`        // the header's typ; at+jwt when absent (RFC 9068); of workloads JWT, JOSE or none
+	TokenTypes []string `yaml:"token_types"`        // the header's typ; at+jwt when absent (RFC 9068)
 
 	MaxLifetime time.Duration `yaml:"max_lifetime"` // of a token, from iat to exp; 12h when absent
 	KeysFor     time.Duration `yaml:"keys_for"`     // how long known keys are used while the issuer does not answer; 1h when absent
 
-	// For people only.
 	RolesClaim   string                       `yaml:"roles_claim,omitempty"`   // a claim, or a path such as realm_access.roles
 	Roles        map[string][]credential.Role `yaml:"roles,omitempty"`         // what a value of the claim grants
 	TenantsClaim string                       `yaml:"tenants_claim,omitempty"` // whom the person serves;
@@ -108,17 +105,8 @@ func fill(c *Config) {
 		c.StepUp.AMR = []string{"hwk", "sc", "fido2"} // RFC 8176: a key in hardware, a smart card; and a name that providers use
 	}
 	several := len(c.People) > 1
-	for i := range c.Workloads {
-		if len(c.Workloads[i].TokenTypes) == 0 {
-			c.Workloads[i].TokenTypes = []string{"JWT", "JOSE", ""} // as SPIFFE and Kubernetes write them
-		}
-	}
-	for _, list := range [][]Issuer{c.People, c.Workloads} {
-		for i := range list {
-			fillIssuer(&list[i], several)
-		}
-	}
 	for i := range c.People {
+		fillIssuer(&c.People[i], several)
 		if c.People[i].PersonClaim == "" {
 			c.People[i].PersonClaim = "email"
 		}
@@ -154,7 +142,7 @@ func (c Config) check(insecure bool) error {
 			bad("step_up: a class or method must be 1 to 100 visible characters")
 		}
 	}
-	all := slices.Concat(c.People, c.Workloads)
+	all := c.People
 	if len(all) == 0 || len(all) > mostIssuers {
 		bad("there must be 1 to %d issuers", mostIssuers)
 	}
@@ -164,18 +152,8 @@ func (c Config) check(insecure bool) error {
 			bad("%s stands there twice: a token could mean two things", i.Issuer)
 		}
 		seen[i.Issuer] = true
-		for _, err := range i.check(insecure) {
+		for _, err := range append(i.check(insecure), i.checkPeople()...) {
 			bad("issuer %d (%s): %w", n+1, i.Issuer, err)
-		}
-	}
-	for n, i := range c.People {
-		for _, err := range i.checkPeople() {
-			bad("issuer %d (%s): %w", n+1, i.Issuer, err)
-		}
-	}
-	for n, i := range c.Workloads {
-		if i.RolesClaim != "" || len(i.Roles) > 0 || i.TenantsClaim != "" || len(i.Tenants) > 0 || i.PersonClaim != "" {
-			bad("workload issuer %d (%s): a workload has no roles, tenants or person", n+1, i.Issuer)
 		}
 	}
 	return errors.Join(errs...)
