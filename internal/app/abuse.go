@@ -58,6 +58,10 @@ func (a *App) guard(ctx context.Context) error {
 			return err
 		}
 	}
+	a.tension = newTension(a.DB)
+	if err := a.tension.refresh(ctx); err != nil {
+		return err
+	}
 	return a.readControls(ctx)
 }
 
@@ -115,6 +119,7 @@ func (a *App) tellAlertmanager(ctx context.Context) (bool, error) {
 func (a *App) watchLoops() []job.Loop {
 	loops := []job.Loop{
 		{Name: "controls", Every: boardEvery, Log: a.Log, Work: func(ctx context.Context) (bool, error) { return false, a.readControls(ctx) }},
+		{Name: "tension", Every: boardEvery, Log: a.Log, Work: func(ctx context.Context) (bool, error) { return false, a.tension.refresh(ctx) }},
 		{Name: "alerts", Every: countEvery, Log: a.Log, Work: a.countAlerts},
 		{Name: "sightings", Every: flushEvery, Log: a.Log, Work: func(ctx context.Context) (bool, error) { return false, a.seen.flush(ctx, a.Abuse.store.See) }},
 	}
@@ -128,10 +133,16 @@ func (a *App) watchLoops() []job.Loop {
 }
 
 // raised is recovery.Controls from the board.
-type raised struct{ board *abuse.Board }
+type raised struct {
+	board   *abuse.Board
+	tension *tension
+}
 
 // Current implements recovery.Controls.
 func (r raised) Current(tenant string) recovery.Raised {
 	now := r.board.Current(tenant)
-	return recovery.Raised{Raised: policy.Raised{MinTier: now.MinTier, Stopped: now.Methods}, Paused: now.Paused}
+	under := r.tension.at(tenant)
+	return recovery.Raised{
+		Raised: policy.Raised{MinTier: now.MinTier, Stopped: now.Methods}, Paused: now.Paused, Guessed: under.guessed, Probing: under.probing,
+	}
 }

@@ -68,6 +68,7 @@ type App struct {
 	signals *postgres.Signals
 	limiter *throttle.Limits
 	seen    *sightings
+	tension *tension
 	redis   *throttle.Redis  // nil where limits are counted in PostgreSQL
 	staff   workforce.Config // nobody's when no document is configured
 }
@@ -201,7 +202,7 @@ func (a *App) cores(lim limits) error {
 		return fault.Wrap(err, "build signer")
 	}
 	a.Recoveries = recovery.NewService(recovery.Config{
-		Store: postgres.NewRecoveries(a.DB), Limits: lim, Controls: raised{a.Abuse.Board}, Identifiers: identifiers{}, SavedCodes: savedCodes{hasher}, TOTP: timePasswords{},
+		Store: postgres.NewRecoveries(a.DB), Limits: lim, Controls: raised{a.Abuse.Board, a.tension}, Identifiers: identifiers{}, SavedCodes: savedCodes{hasher}, TOTP: timePasswords{},
 		Policies: onePolicy{a.Policy}, Vault: vault{a.Keys}, Keys: a.Keys, Signer: signer, Rand: rand.Reader,
 		Issuer: a.Config.HTTP.PublicURL, Offered: offered(), CodeFor: a.Config.Policy.CodeTTL,
 	})
@@ -340,7 +341,7 @@ func (a *App) edge(lim limits, deps Deps) error {
 			return throttle.ClientAddr(r, h.TrustedProxies, h.ProxyHops)
 		},
 		Logger: a.Log, Metrics: a.Metrics, Clock: clock.System{}, BodyLimit: int64(h.BodyLimit), ImportBodyLimit: int64(h.ImportBodyLimit),
-		HandlerTimeout: h.HandlerTimeout, ReadTimeout: h.ReadTimeout, Dev: deps.Dev,
+		Overload: overload(a.Config), HandlerTimeout: h.HandlerTimeout, ReadTimeout: h.ReadTimeout, Dev: deps.Dev,
 		ClientCertificates: h.TLSClientCA != "", StepUp: a.staff.StepUp.Rule(),
 	})
 	if err != nil {

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/holdfast/holdfast/internal/config"
 	"github.com/holdfast/holdfast/internal/factor/savedcode"
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/httpapi"
 	"github.com/holdfast/holdfast/internal/limit"
 	"github.com/holdfast/holdfast/internal/recovery"
 	"github.com/holdfast/holdfast/internal/secret"
@@ -39,7 +41,18 @@ func Limits(cfg config.Config) ([]limit.Limit, error) {
 	out := table.Limits()
 	out = append(out, recovery.RowLimits()...)
 	out = append(out, textRules(cfg).Limits()...)
+	out = append(out, overload(cfg).Limits()...)
 	return append(out, savedcode.Limits()...), nil
+}
+
+// overload is how much a node takes on at once: by default as much as leaves a quarter of the database's connections to owners,
+// jobs and pages.
+func overload(cfg config.Config) httpapi.Overload {
+	slots := cfg.HTTP.Slots
+	if slots == 0 {
+		slots = max(int(cfg.Database.MaxConns)*3/4, 2)
+	}
+	return httpapi.Overload{Slots: slots, Queue: 8 * slots, Wait: min(2*time.Second, cfg.HTTP.HandlerTimeout/2)}
 }
 
 // limits builds the first two walls on the store that the configuration names.

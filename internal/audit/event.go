@@ -73,8 +73,7 @@ const (
 	ObjectionRefused       Action = "recovery.objection.refused"
 	ChallengeSent          Action = "recovery.challenge.sent"
 	ChallengeSendFailed    Action = "recovery.challenge.send_failed"
-	TextsPaused            Action = "abuse.texts_paused"    // codes by text to a country or prefix are not typed in
-	FleetTightened         Action = "abuse.fleet_tightened" // codes are guessed over many accounts
+	TextsPaused            Action = "abuse.texts_paused" // codes by text to a country or prefix are not typed in
 	NoticeAccepted         Action = "notice.accepted"
 	NoticeFailed           Action = "notice.failed"
 	NoticeDelivered        Action = "notice.delivered"   // the provider says that it arrived

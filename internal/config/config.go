@@ -56,6 +56,7 @@ type HTTP struct {
 	ReadTimeout     time.Duration `env:"READ_TIMEOUT" envDefault:"10s" help:"to read a whole request, 1s to 60s"`
 	WriteTimeout    time.Duration `env:"WRITE_TIMEOUT" envDefault:"30s" help:"to read and answer a request, 1s to 120s"`
 	HandlerTimeout  time.Duration `env:"HANDLER_TIMEOUT" envDefault:"10s" help:"for the work of one request, below WRITE_TIMEOUT"`
+	Slots           int           `env:"SLOTS" envDefault:"0" help:"requests that work at the same time, objections not counted; what comes beyond waits briefly and is shed, new recoveries first; 0 for three quarters of DB_MAX_CONNS"`
 	BodyLimit       Bytes         `env:"BODY_LIMIT" envDefault:"64KiB" help:"the largest request body, 1KiB to 1MiB"`
 	ImportBodyLimit Bytes         `env:"IMPORT_BODY_LIMIT" envDefault:"2GiB" help:"the largest body of an account import, 1MiB to 16GiB"`
 	TLSCert         string        `env:"TLS_CERT" help:"certificate file (PEM), when no proxy ends TLS"`

@@ -112,6 +112,7 @@ func (c Config) checkHTTP(ps *problems) {
 	ps.require(h.Listen != h.AdminListen || anyPort, "ADMIN_LISTEN", "must differ from HOLDFAST_LISTEN: metrics are never public")
 	checkBaseURL(ps, "PUBLIC_URL", h.PublicURL, c.Dev())
 
+	within(ps, "SLOTS", h.Slots, 0, 10_000)
 	within(ps, "PROXY_HOPS", h.ProxyHops, 0, 10)
 	ps.require((h.ProxyHops > 0) == (len(h.TrustedProxies) > 0) || ps.has("TRUSTED_PROXIES"), "PROXY_HOPS",
 		"and HOLDFAST_TRUSTED_PROXIES need each other: a forwarded address is believed from a known hop only (R-078)")

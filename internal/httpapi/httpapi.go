@@ -61,6 +61,7 @@ type Config struct {
 	// Clock is the process's own: it measures requests and sets network deadlines, and decides nothing else.
 	Clock clock.Clock
 
+	Overload        Overload      // how much is taken on at once
 	BodyLimit       int64         // bytes of a JSON body
 	ImportBodyLimit int64         // bytes of an import
 	HandlerTimeout  time.Duration // for the work of one request, an import's excepted
@@ -101,7 +102,8 @@ type handler struct {
 
 	contract *contract
 	allow    map[string]string // by path: the methods that it supports
-	problems string            // what the type of a problem begins with
+	gate     *gate
+	problems string // what the type of a problem begins with
 	https    bool
 }
 
@@ -120,7 +122,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("httpapi: %w", err)
 	}
 	h := &handler{
-		Config: cfg, contract: doc, allow: map[string]string{},
+		Config: cfg, contract: doc, allow: map[string]string{}, gate: newGate(cfg.Overload),
 		problems: public.JoinPath("problems").String() + "/", https: public.Scheme == "https",
 	}
 	e := echo.New()
@@ -139,6 +141,7 @@ func (c Config) validate() error {
 		"Recoveries": c.Recoveries == nil, "Accounts": c.Accounts == nil, "Cases": c.Cases == nil, "Clients": c.Clients == nil, "Registry": c.Registry == nil, "Audit": c.Audit == nil, "Limits": c.Limits == nil,
 		"Alerts": c.Alerts == nil, "Controls": c.Controls == nil, "Funnel": c.Funnel == nil, "Webhooks": c.Webhooks == nil, "Pages": c.Pages == nil, "JWKS": c.JWKS == nil, "Keyring": c.Keyring == nil, "Source": c.Source == nil,
 		"Logger": c.Logger == nil, "Metrics": c.Metrics == nil, "Clock": c.Clock == nil,
+		"Overload":  c.Overload.Slots < 1 || c.Overload.Queue < 0 || c.Overload.Wait <= 0,
 		"BodyLimit": c.BodyLimit <= 0, "ImportBodyLimit": c.ImportBodyLimit <= 0,
 		"HandlerTimeout": c.HandlerTimeout <= 0, "ReadTimeout": c.ReadTimeout <= 0,
 		"Dev": c.Dev != nil && (c.Dev.Inbox == nil || c.Dev.Advance == nil || c.Dev.Token == nil),
@@ -168,10 +171,10 @@ func (h *handler) register(e *echo.Echo) error {
 			continue
 		}
 		path := echoPath(rt.path)
-		e.Add(rt.method, path, h.admit(rt, op))
+		e.Add(rt.method, path, h.admitted(rt, h.admit(rt, op)))
 		methods := []string{rt.method}
 		if rt.page {
-			e.Add(http.MethodHead, path, h.admit(rt, op))
+			e.Add(http.MethodHead, path, h.admitted(rt, h.admit(rt, op)))
 			methods = append(methods, http.MethodHead)
 		}
 		h.allow[path] = strings.TrimPrefix(h.allow[path]+", "+strings.Join(methods, ", "), ", ")

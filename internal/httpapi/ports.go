@@ -163,4 +163,6 @@ type Pages interface {
 type Metrics interface {
 	Request(route, method string, status int, code fault.Code, took time.Duration)
 	RequestStarted() (done func())
+	// Shed counts a request that was turned away because the node is full.
+	Shed(class string)
 }

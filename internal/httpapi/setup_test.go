@@ -388,6 +388,7 @@ func setup(t *testing.T, change ...func(*httpapi.Config)) *bundle {
 		Source: func(*http.Request) (netip.Addr, error) { return netip.MustParseAddr("192.0.2.1"), nil },
 		Logger: telemetry.NewLogger(b.log, slog.LevelInfo, false), Metrics: telemetry.NewMetrics(telemetry.Build{}), Clock: clock.System{},
 		StepUp:    credential.StepUp{MaxAge: 15 * time.Minute, ACR: []string{"phr"}},
+		Overload:  httpapi.Overload{Slots: 64, Queue: 64, Wait: 5 * time.Second},
 		BodyLimit: 64 << 10, ImportBodyLimit: 1 << 20, HandlerTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second,
 	}
 	for _, f := range change {

@@ -78,7 +78,7 @@ func laterWeights() map[Signal]weights {
 		SIMRecent:          {Present: 60},
 		IdentifierVelocity: {Present: 5},
 		DecoyRate:          {Present: 20},
-		ImpossibleAnswer:   {Present: 15},
+		ImpossibleAnswer:   {Present: 5},
 		FleetFailures:      {},
 	}
 }

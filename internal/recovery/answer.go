@@ -8,6 +8,7 @@ import (
 	"github.com/holdfast/holdfast/internal/audit"
 	"github.com/holdfast/holdfast/internal/factor"
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/policy"
 	"github.com/holdfast/holdfast/internal/secret"
 )
 
@@ -153,7 +154,10 @@ func resting(r Recovery, ch Challenge, wait time.Duration) error {
 func (s *Service) accepted(v verdict, ch Challenge, in Loaded, change *Change) Event {
 	r := in.Recovery
 	evidence := append(append([]factor.Evidence(nil), r.Evidence...), *v.evidence)
-	f := s.raised(r.Tenant, facts(in.Now, r.Reason, in.Account, in.History, in.Signals, evidence))
+	f := s.assess(in, evidence)
+	if ch.hasty() {
+		f.Signals[policy.ImpossibleAnswer] = policy.Reading{State: policy.Present}
+	}
 	decision := s.Policies.Current(r.Tenant).Decide(f)
 	change.TOTP, change.SavedUse = v.totp, v.saved
 	change.Assessment = &Assessment{Facts: f, Decision: decision}
@@ -178,7 +182,7 @@ func (s *Service) judge(code secret.String, in Loaded, ch Challenge, g gathered)
 		v = verdict{why: "not_offered"}
 	}
 	switch {
-	case !ch.alive(in.Now):
+	case !ch.alive(in.Now, s.attemptsOf(in.Recovery.Tenant)):
 		return verdict{why: "challenge_over"}
 	case in.Account == nil:
 		return verdict{why: "decoy"}

@@ -30,9 +30,17 @@ type Challenge struct {
 	ConsumedAt time.Time
 }
 
-// alive reports whether the challenge can still be answered.
-func (c Challenge) alive(now time.Time) bool {
-	return c.ConsumedAt.IsZero() && now.Before(c.ExpiresAt) && c.Attempts < attemptsPerCode
+// alive reports whether the challenge can still be answered, given how often a code may be tried.
+func (c Challenge) alive(now time.Time, attempts int) bool {
+	return c.ConsumedAt.IsZero() && now.Before(c.ExpiresAt) && c.Attempts < attempts
+}
+
+// humanly is the least time in which a person reads a message and types its code.
+const humanly = time.Second
+
+// hasty reports whether the code was typed in sooner than a person can.
+func (c Challenge) hasty() bool {
+	return sendsCode(c.Method) && !c.ConsumedAt.IsZero() && !c.MintedAt.IsZero() && c.ConsumedAt.Sub(c.MintedAt) < humanly
 }
 
 // again asks for the challenge once more. jitter, 0 to 1, spreads the waits that grow with each send.

@@ -13,6 +13,7 @@ const (
 	failuresPerDay      = 25
 	failuresToDisable   = 100 // consecutive; then the method is disabled, never the account
 	attemptsPerCode     = 5
+	attemptsTightened   = 3 // while codes are guessed over many accounts
 	sendsPerRecovery    = 5
 	sendsPerDestination = 5 // a day
 )

@@ -187,17 +187,17 @@ func TestChallenge_ForgetsTheOldCodeAndKeepsTheCount(t *testing.T) {
 	require.True(t, ch.MintedAt.IsZero())
 	require.True(t, ch.AcceptedAt.IsZero())
 	require.Equal(t, 4, ch.Attempts)
-	require.True(t, ch.alive(start()))
+	require.True(t, ch.alive(start(), attemptsPerCode))
 	ch.Attempts++
-	require.False(t, ch.alive(start()))
+	require.False(t, ch.alive(start(), attemptsPerCode))
 }
 
 // a code lives ten minutes, to the moment.
 func TestChallenge_LivesTenMinutes(t *testing.T) {
 	t.Parallel()
 	ch := Challenge{}.again(start(), 0)
-	require.True(t, ch.alive(start().Add(10*time.Minute-1)))
-	require.False(t, ch.alive(start().Add(10*time.Minute)))
+	require.True(t, ch.alive(start().Add(10*time.Minute-1), attemptsPerCode))
+	require.False(t, ch.alive(start().Add(10*time.Minute), attemptsPerCode))
 }
 
 // nothingRaised is Controls without any.

@@ -31,7 +31,7 @@ func (s *Service) due(in Loaded) []Step {
 func (s *Service) dueEvent(r Recovery, in Loaded) Event {
 	ev := Event{Kind: Due, Reason: "time"}
 	if (r.State == CoolingOff || r.State == Ready) && in.Account != nil {
-		d := s.Policies.Current(r.Tenant).Decide(s.raised(r.Tenant, facts(in.Now, r.Reason, in.Account, in.History, in.Signals, r.Evidence)))
+		d := s.Policies.Current(r.Tenant).Decide(s.assess(in, r.Evidence))
 		ev.Decision = &d
 	}
 	return ev

@@ -28,12 +28,16 @@ func RowLimits() []limit.Limit {
 			WhenDown: down, Reason: "guessing becomes slow before it becomes impossible",
 		},
 		{
-			Wall: limit.Row, Name: "attempts_per_code", Per: "code", Bound: fmt.Sprintf("%d", attemptsPerCode),
+			Wall: limit.Row, Name: "attempts_per_code", Per: "code", Bound: fmt.Sprintf("%d, %d while codes are guessed over many accounts", attemptsPerCode, attemptsTightened),
 			WhenDown: down, Reason: "a code is dead long before it is guessed",
 		},
 		{
 			Wall: limit.Row, Name: "resend_wait", Per: "challenge", Bound: fmt.Sprintf("%s, doubling to %s, up to a quarter more by chance", resendFirst, resendMost),
 			WhenDown: down, Reason: "nobody's telephone becomes a target",
+		},
+		{
+			Wall: limit.Fleet, Name: "failed_codes", Per: "tenant, and installation", Bound: "50 over 25 accounts in 10 min, or 3 times what is usual; then 3 attempts a code, and every tier at least moderate",
+			WhenDown: "what was known stays", Reason: "no limit per account bounds guessing over many; it lasts while the alert CodeSpray or FleetCodeSpray is live",
 		},
 		{Wall: limit.Row, Name: "sends_per_recovery", Per: "challenge", Bound: fmt.Sprintf("%d", sendsPerRecovery), WhenDown: down, Reason: "the same"},
 		{

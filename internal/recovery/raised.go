@@ -19,7 +19,9 @@ type Controls interface {
 type Raised struct {
 	policy.Raised
 
-	Paused bool // no new recoveries
+	Paused  bool     // no new recoveries
+	Guessed bool     // codes are being guessed over many accounts, at this tenant or at all
+	Probing []string // truncated networks that ask for names which do not exist
 }
 
 // pausedFor is what a paused start is told to wait.
@@ -33,10 +35,32 @@ func (s *Service) mayStart(tenant string) error {
 	return nil
 }
 
-// raised adds what operators demand to the facts of a decision.
-func (s *Service) raised(tenant string, f policy.Facts) policy.Facts {
-	f.Raised = s.Controls.Current(tenant).Raised
+// raised adds what operators demand, and what is known of the moment, to the facts of a decision.
+func (s *Service) raised(tenant, network string, f policy.Facts) policy.Facts {
+	now := s.Controls.Current(tenant)
+	f.Raised = now.Raised
+	f.Signals[policy.FleetFailures] = policy.Reading{State: present(now.Guessed)}
+	f.Signals[policy.DecoyRate] = policy.Reading{State: policy.Unknown}
+	if network != "" {
+		f.Signals[policy.DecoyRate] = policy.Reading{State: present(slices.Contains(now.Probing, network))}
+	}
 	return f
+}
+
+// assess gathers the facts of a loaded recovery with this evidence.
+func (s *Service) assess(in Loaded, evidence []factor.Evidence) policy.Facts {
+	r := in.Recovery
+	f := s.raised(r.Tenant, r.Network, facts(in.Now, r.Reason, in.Account, in.History, in.Signals, evidence))
+	f.Signals[policy.ImpossibleAnswer] = policy.Reading{State: present(slices.ContainsFunc(in.Challenges, Challenge.hasty))}
+	return f
+}
+
+// attemptsOf is how often a code may be tried at a tenant now: less often while codes are guessed over many accounts.
+func (s *Service) attemptsOf(tenant string) int {
+	if s.Controls.Current(tenant).Guessed {
+		return attemptsTightened
+	}
+	return attemptsPerCode
 }
 
 // offered are the methods on offer at a tenant now.

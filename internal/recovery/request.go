@@ -108,7 +108,7 @@ func (s *Service) nextChallenge(m factor.Method, in Loaded) (Challenge, error) {
 	}
 	if ch, ok := find(in.Challenges, func(c Challenge) bool { return c.Method == m }); ok {
 		switch {
-		case !ch.ConsumedAt.IsZero(), ch.Sends >= sendsPerRecovery, ch.Attempts >= attemptsPerCode:
+		case !ch.ConsumedAt.IsZero(), ch.Sends >= sendsPerRecovery, ch.Attempts >= s.attemptsOf(in.Recovery.Tenant):
 			return Challenge{}, fault.Of(fault.CodeMethodUnavailable)
 		case in.Now.Before(ch.ResendAt):
 			return Challenge{}, fault.Of(fault.CodeResendTooSoon).After(ch.ResendAt.Sub(in.Now))

@@ -88,7 +88,7 @@ func (s *Service) open(cmd StartCommand, decoy string, busy Velocity, in StartFa
 	}
 	addr := endUser(cmd.Caller, cmd.User)
 	signals := startSignals(cmd, busy)
-	f := s.raised(cmd.Tenant, facts(in.Now, cmd.Reason, in.Account, in.History, signals, nil))
+	f := s.raised(cmd.Tenant, network(addr), facts(in.Now, cmd.Reason, in.Account, in.History, signals, nil))
 	decision := s.Policies.Current(cmd.Tenant).Decide(f)
 	r := Recovery{
 		ID: s.newID("rcv", in.Now), Tenant: cmd.Tenant, Reference: reference, Subject: decoy, Client: cmd.Client,

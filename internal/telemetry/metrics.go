@@ -56,6 +56,7 @@ type Metrics struct {
 	callbacks  *prometheus.CounterVec
 	throttled  *prometheus.CounterVec
 	carriers   *prometheus.CounterVec
+	shed       *prometheus.CounterVec
 	audit      prometheus.Counter
 	sealing    *sealing
 	jobs       *prometheus.CounterVec
@@ -84,6 +85,7 @@ func NewMetrics(build Build) *Metrics {
 		replies:    counters("holdfast_replies_total", "Answers to text messages, by outcome.", "outcome"),
 		callbacks:  counters("holdfast_callbacks_refused_total", "Requests to a provider's routes that were not believed, by reason.", "reason"),
 		throttled:  counters("holdfast_throttled_total", "Requests refused by a limit, by the rule's name.", "rule"),
+		shed:       counters("holdfast_shed_total", "Requests turned away because the node was full, by class of route.", "class"),
 		carriers:   counters("holdfast_carrier_lookups_total", "Questions to carriers about a number, by outcome.", "outcome"),
 		audit:      prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_audit_events_total", Help: "Audit events written."}),
 		jobs:       counters("holdfast_jobs_total", "Jobs worked, by kind and outcome.", "kind", "outcome"),
@@ -106,7 +108,7 @@ func NewMetrics(build Build) *Metrics {
 	m.watch = newWatchMetrics()
 	m.registry.MustRegister(m.watch.all()...)
 	m.registry.MustRegister(
-		m.requests, m.durations, m.inFlight, m.recoveries, m.messages, m.deliveries, m.replies, m.callbacks, m.throttled, m.carriers, m.audit, m.jobs, m.jobTimes, m.signals, m.backlog, m.oldest, info,
+		m.requests, m.durations, m.inFlight, m.recoveries, m.messages, m.deliveries, m.replies, m.callbacks, m.throttled, m.carriers, m.shed, m.audit, m.jobs, m.jobTimes, m.signals, m.backlog, m.oldest, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -164,6 +166,9 @@ func (m *Metrics) CallbackRefused(reason string) {
 func (m *Metrics) Throttled(rule string) {
 	m.throttled.WithLabelValues(m.bounds.keep("rule", rule)).Inc()
 }
+
+// Shed counts one request that was turned away because the node was full.
+func (m *Metrics) Shed(class string) { m.shed.WithLabelValues(m.bounds.keep("class", class)).Inc() }
 
 // Carrier counts one question to a carrier.
 func (m *Metrics) Carrier(outcome string) {

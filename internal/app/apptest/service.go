@@ -166,6 +166,7 @@ func load(t testing.TB, o options) config.Config {
 		"HOLDFAST_MODE=dev", "HOLDFAST_LISTEN=127.0.0.1:0", "HOLDFAST_ADMIN_LISTEN=127.0.0.1:0", "HOLDFAST_PUBLIC_URL=" + Public,
 		"HOLDFAST_DATABASE_URL=" + o.url, "HOLDFAST_KEYRING=" + string(text), "HOLDFAST_DB_MAX_CONNS=8", "HOLDFAST_WORKERS=4",
 		"HOLDFAST_HANDLER_TIMEOUT=60s", "HOLDFAST_WRITE_TIMEOUT=90s", // a busy machine is slow, and no test asks how slow
+		"HOLDFAST_SLOTS=256", // tests crowd in on purpose
 	}, o.environ...), config.ForServing)
 	require.NoError(t, err)
 	return cfg
