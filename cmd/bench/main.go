@@ -39,7 +39,9 @@ type options struct {
 }
 
 // parts are what can be measured, in the order in which they run.
-func parts() []string { return []string{"import", "idle", "start", "flow", "scale", "signal", "decoy"} }
+func parts() []string {
+	return []string{"import", "idle", "start", "flow", "scale", "signal", "decoy", "limits", "overload"}
+}
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
@@ -118,7 +120,7 @@ func (l *lab) measure(ctx context.Context) error {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context) error
-	}{{"idle", l.idle}, {"start", l.starts}, {"flow", l.flows}, {"scale", l.scale}, {"signal", l.signals}, {"decoy", l.decoys}} {
+	}{{"idle", l.idle}, {"start", l.starts}, {"flow", l.flows}, {"scale", l.scale}, {"signal", l.signals}, {"decoy", l.decoys}, {"limits", l.limits}, {"overload", l.overload}} {
 		if !l.wants(part.name) {
 			continue
 		}

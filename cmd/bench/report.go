@@ -96,18 +96,20 @@ type idleResult struct {
 
 // result is all that was measured.
 type result struct {
-	Processors int           `json:"processors"`
-	LoadBefore string        `json:"load_before"` // of one, five and fifteen minutes: above nothing, others were at work
-	LoadAfter  string        `json:"load_after"`
-	Rows       []row         `json:"rows"`
-	Steps      []stepRow     `json:"steps"`
-	Import     *importResult `json:"import"`
-	ImportMore *importResult `json:"import_more,omitempty"` // up to the size of the large database
-	Scale      *scaleResult  `json:"scale,omitempty"`
-	Signals    *signalResult `json:"signals,omitempty"`
-	Decoys     []decoyResult `json:"decoys,omitempty"`
-	Idle       *idleResult   `json:"idle,omitempty"`
-	Notes      []string      `json:"notes,omitempty"`
+	Processors int             `json:"processors"`
+	LoadBefore string          `json:"load_before"` // of one, five and fifteen minutes: above nothing, others were at work
+	LoadAfter  string          `json:"load_after"`
+	Rows       []row           `json:"rows"`
+	Steps      []stepRow       `json:"steps"`
+	Import     *importResult   `json:"import"`
+	ImportMore *importResult   `json:"import_more,omitempty"` // up to the size of the large database
+	Scale      *scaleResult    `json:"scale,omitempty"`
+	Signals    *signalResult   `json:"signals,omitempty"`
+	Decoys     []decoyResult   `json:"decoys,omitempty"`
+	Idle       *idleResult     `json:"idle,omitempty"`
+	Notes      []string        `json:"notes,omitempty"`
+	Limits     *limitsResult   `json:"limits,omitempty"`
+	Overload   *overloadResult `json:"overload,omitempty"`
 }
 
 func (r *result) add(rows ...row)  { r.Rows = append(r.Rows, rows...) }
@@ -162,6 +164,13 @@ func (r *result) print(w io.Writer) {
 	}
 	if i := r.Idle; i != nil {
 		p("idle      %.1f MiB resident (goal < 60), %.1f of them anonymous, %.1f at most since its start", i.ResidentMiB, i.AnonymousMiB, i.PeakMiB)
+	}
+	if x := r.Limits; x != nil {
+		p("limits    starts with limits %.0f/s, without %.0f/s (medians of %d rounds by turns): %.2f (goal ≥ 0.85)", median(x.With), median(x.Without), x.Rounds, x.Ratio)
+	}
+	if x := r.Overload; x != nil {
+		p("overload  %.0f starts/s offered where %.0f/s are sustained: %d started, %d shed, %d failed; %d objections, %d lost, p99 %.2f ms against %.2f ms idle: %.1f times (goal < 5)",
+			x.Offered, x.Sustained, x.Started, x.Shed, x.Failed, x.Objections, x.Lost, x.LoadedP99, x.IdleP99, ratio(x.LoadedP99, x.IdleP99))
 	}
 	for _, n := range r.Notes {
 		p("note      %s", n)

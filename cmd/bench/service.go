@@ -33,7 +33,7 @@ type service struct {
 
 const mostClients = 32
 
-func (l *lab) newService(ctx context.Context, d *database) (*service, error) {
+func (l *lab) newService(ctx context.Context, d *database, unlimited ...bool) (*service, error) {
 	s := &service{database: d, trace: newTracer(), mail: newMailbox(), ended: make(chan error, 1)}
 	cfg, err := config.Load([]string{
 		"HOLDFAST_MODE=dev", "HOLDFAST_LIMIT_FACTOR=100000", "HOLDFAST_LISTEN=127.0.0.1:0", "HOLDFAST_ADMIN_LISTEN=127.0.0.1:0",
@@ -43,7 +43,7 @@ func (l *lab) newService(ctx context.Context, d *database) (*service, error) {
 		return nil, err
 	}
 	log := telemetry.NewLogger(io.Discard, slog.LevelInfo, false)
-	if s.app, err = app.Build(ctx, cfg, app.Deps{Log: log, Sender: s.mail, Tracer: s.trace}); err != nil {
+	if s.app, err = app.Build(ctx, cfg, app.Deps{Log: log, Sender: s.mail, Tracer: s.trace, Unlimited: len(unlimited) > 0}); err != nil {
 		return nil, err
 	}
 	s.app.Handler = s.trace.middleware(s.app.Handler)

@@ -75,6 +75,8 @@ type App struct {
 
 // Deps is what a command brings that the configuration cannot: development has its own senders and pages.
 type Deps struct {
+	Unlimited bool // asks no limits, to measure what they cost; in development mode only
+
 	Log    *slog.Logger
 	Keys   *secret.Keyring // read from the configuration when nil
 	Sender notify.Sender   // built from the configuration when nil
@@ -117,7 +119,7 @@ func (a *App) assemble(ctx context.Context, deps Deps) error {
 	if err := a.checkClock(ctx); err != nil {
 		return err
 	}
-	lim, err := a.limits(ctx)
+	lim, err := a.limits(ctx, deps)
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func overload(cfg config.Config) httpapi.Overload {
 }
 
 // limits builds the first two walls on the store that the configuration names.
-func (a *App) limits(ctx context.Context) (limits, error) {
+func (a *App) limits(ctx context.Context, deps Deps) (limits, error) {
 	table, err := rules(a.Config)
 	if err != nil {
 		return limits{}, err
@@ -65,6 +65,7 @@ func (a *App) limits(ctx context.Context) (limits, error) {
 		HashKey: a.Keys.MAC(secret.PurposeNetwork, "throttle"), Rules: table,
 		Refused: func(_ context.Context, rule throttle.Name) { a.Metrics.Throttled(string(rule)) },
 	}
+	cfg.Unlimited = deps.Unlimited && a.Config.Dev()
 	if a.Config.Limits.Store == config.InRedis {
 		if cfg.Redis, err = a.openRedis(ctx); err != nil {
 			return limits{}, err
