@@ -3619,7 +3619,7 @@ type ClientInterface interface {
 	//
 	// Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
 	// then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
-	// the case sees neither link nor address. A reference of a recovery that is over, or that does not exist, is one and the same answer.
+	// the case sees neither link nor address; without a page for such links, `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the same answer.
 	// No request about a case takes a destination, a code or a secret, and no answer gives one.
 	//
 	// Takes any type of body and a specified content type.
@@ -3631,7 +3631,7 @@ type ClientInterface interface {
 	//
 	// Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
 	// then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
-	// the case sees neither link nor address. A reference of a recovery that is over, or that does not exist, is one and the same answer.
+	// the case sees neither link nor address; without a page for such links, `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the same answer.
 	// No request about a case takes a destination, a code or a secret, and no answer gives one.
 	//
 	// Takes a body of the `application/json` content type.
@@ -4909,7 +4909,7 @@ func (c *Client) ListCases(ctx context.Context, reqEditors ...RequestEditorFn) (
 //
 // Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
 // then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
-// the case sees neither link nor address. A reference of a recovery that is over, or that does not exist, is one and the same answer.
+// the case sees neither link nor address; without a page for such links, `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the same answer.
 // No request about a case takes a destination, a code or a secret, and no answer gives one.
 //
 // Takes any type of body and a specified content type.
@@ -4931,7 +4931,7 @@ func (c *Client) OpenCaseWithBody(ctx context.Context, params *OpenCaseParams, c
 //
 // Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
 // then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
-// the case sees neither link nor address. A reference of a recovery that is over, or that does not exist, is one and the same answer.
+// the case sees neither link nor address; without a page for such links, `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the same answer.
 // No request about a case takes a destination, a code or a secret, and no answer gives one.
 //
 // Takes a body of the `application/json` content type.
@@ -10074,7 +10074,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
 	// then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
-	// the case sees neither link nor address. A reference of a recovery that is over, or that does not exist, is one and the same answer.
+	// the case sees neither link nor address; without a page for such links, `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the same answer.
 	// No request about a case takes a destination, a code or a secret, and no answer gives one.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -10086,7 +10086,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
 	// then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
-	// the case sees neither link nor address. A reference of a recovery that is over, or that does not exist, is one and the same answer.
+	// the case sees neither link nor address; without a page for such links, `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the same answer.
 	// No request about a case takes a destination, a code or a secret, and no answer gives one.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -19708,7 +19708,7 @@ func (c *ClientWithResponses) ListCasesWithResponse(ctx context.Context, reqEdit
 //
 // Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
 // then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
-// the case sees neither link nor address. A reference of a recovery that is over, or that does not exist, is one and the same answer.
+// the case sees neither link nor address; without a page for such links, `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the same answer.
 // No request about a case takes a destination, a code or a secret, and no answer gives one.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -19726,7 +19726,7 @@ func (c *ClientWithResponses) OpenCaseWithBodyWithResponse(ctx context.Context, 
 //
 // Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
 // then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
-// the case sees neither link nor address. A reference of a recovery that is over, or that does not exist, is one and the same answer.
+// the case sees neither link nor address; without a page for such links, `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the same answer.
 // No request about a case takes a destination, a code or a secret, and no answer gives one.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).

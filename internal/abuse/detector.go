@@ -87,11 +87,14 @@ const (
 	ProbeExpiring Probe = "expiring_credentials" // end soon, and have no successor
 	ProbePumping  Probe = "text_pumping"         // prefixes whose codes, of so many to five numbers at least, hardly anybody types in
 	ProbePaused   Probe = "text_paused"          // countries and prefixes whose text messages are paused
+	ProbeLooking  Probe = "agents_looking"       // agents who look for what is not there, or not theirs
+	ProbeHasty    Probe = "hasty_approvals"      // approvals within seconds of reading
+	ProbePairs    Probe = "approval_pairs"       // the same two people, again and again
 )
 
 // Probes lists the probes.
 func Probes() []Probe {
-	return []Probe{ProbeDormant, ProbeShared, ProbeExpiring, ProbePumping, ProbePaused}
+	return []Probe{ProbeDormant, ProbeShared, ProbeExpiring, ProbePumping, ProbePaused, ProbeLooking, ProbeHasty, ProbePairs}
 }
 
 // Detector is one declared way to notice abuse. It asks either by Query or by Probe.

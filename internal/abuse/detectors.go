@@ -11,7 +11,7 @@ const (
 // Detectors lists what this version looks for. The numbers are requirements.md, section 3, where it has them, and judgement
 // elsewhere. A new one needs its runbook and its two tests (CONTRIBUTING.md).
 func Detectors() []Detector {
-	return append(guessing(), append(sending(), append(meddling(), credentials()...)...)...)
+	return append(guessing(), append(sending(), append(meddling(), append(credentials(), people()...)...)...)...)
 }
 
 // guessing is about codes and names that somebody tries.
@@ -125,6 +125,27 @@ func credentials() []Detector {
 			Name: "CredentialExpiring", Severity: Warning, Window: 7 * day, Limit: 1, Probe: ProbeExpiring, Quiet: hour,
 			Means:  "A credential in use ends within seven days, and its client has no later one.",
 			Honest: "A client whose next credential is issued already.",
+		},
+	}
+}
+
+// people is about those who work on cases and decide about them.
+func people() []Detector {
+	return []Detector{
+		{
+			Name: "AgentOutlier", Severity: Warning, Window: hour, Limit: 15, Probe: ProbeLooking, Quiet: hour, EscalateAfter: 2 * hour,
+			Means:  "An agent looks for references, accounts or cases that are not there or not theirs, again and again (T6).",
+			Honest: "A reference that was misheard: a try or two for each call.",
+		},
+		{
+			Name: "RubberStamping", Severity: Warning, Window: day, Limit: 3, Probe: ProbeHasty, Quiet: hour, EscalateAfter: day,
+			Means:  "Somebody approves within twenty seconds of reading: nobody looks an artefact up so fast (R-144).",
+			Honest: "An approver who looks artefacts up: minutes for each.",
+		},
+		{
+			Name: "ApprovalPairs", Severity: Warning, Window: 7 * day, Limit: 8, Probe: ProbePairs, Quiet: hour, EscalateAfter: day,
+			Means:  "One person approves mostly what one other proposes, though the service draws who decides (R-130, T7).",
+			Honest: "With three agents at work and more, an approver meets all of them.",
 		},
 	}
 }

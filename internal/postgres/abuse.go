@@ -183,6 +183,8 @@ func (s *Abuse) Probe(ctx context.Context, d abuse.Detector, now time.Time) ([]a
 		return out, translate(err, "find shared credentials")
 	case abuse.ProbePumping, abuse.ProbePaused:
 		return s.probeTexts(ctx, d, now)
+	case abuse.ProbeLooking, abuse.ProbeHasty, abuse.ProbePairs:
+		return s.probeDesk(ctx, d, now)
 	default:
 		return nil, fault.Of(fault.CodeInternal).Because(errors.New("no such probe: " + string(d.Probe)))
 	}
