@@ -7,10 +7,12 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/holdfast/holdfast/internal/audit"
@@ -60,9 +62,19 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	}
 	if err := pool.Ping(ctx); err != nil {
 		pool.Close()
-		return nil, unavailable(err, "reach the database")
+		return nil, unavailable(err, reaching(err))
 	}
 	return New(pool), nil
+}
+
+// reaching says what was tried. A role that does not exist (22023, invalid parameter value, for a session that begins with
+// it) is what a server shows that nobody migrated.
+func reaching(err error) string {
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == "22023" {
+		return "take on the service's role (has `holdfast migrate` been run?)"
+	}
+	return "reach the database"
 }
 
 // New wraps a pool that somebody else made and closes.
