@@ -3641,7 +3641,7 @@ type ClientInterface interface {
 
 	// AssignCaseWithBody Be given a proposal to decide
 	//
-	// Scope `cases:decide`. Gives you one proposal that waits, drawn at random among those that you have no part in; nobody chooses. You
+	// Scope `cases:decide`, with a fresh and strong sign-in. Gives you one proposal that waits, drawn at random among those that you have no part in; nobody chooses. You
 	// have ten minutes for it. Asking again gives the same one. 404 means that none waits for you.
 	//
 	// Takes any type of body and a specified content type.
@@ -3651,7 +3651,7 @@ type ClientInterface interface {
 
 	// AssignCase Be given a proposal to decide
 	//
-	// Scope `cases:decide`. Gives you one proposal that waits, drawn at random among those that you have no part in; nobody chooses. You
+	// Scope `cases:decide`, with a fresh and strong sign-in. Gives you one proposal that waits, drawn at random among those that you have no part in; nobody chooses. You
 	// have ten minutes for it. Asking again gives the same one. 404 means that none waits for you.
 	//
 	// Takes a body of the `application/json` content type.
@@ -4951,7 +4951,7 @@ func (c *Client) OpenCase(ctx context.Context, params *OpenCaseParams, body Open
 
 // AssignCaseWithBody Be given a proposal to decide
 //
-// Scope `cases:decide`. Gives you one proposal that waits, drawn at random among those that you have no part in; nobody chooses. You
+// Scope `cases:decide`, with a fresh and strong sign-in. Gives you one proposal that waits, drawn at random among those that you have no part in; nobody chooses. You
 // have ten minutes for it. Asking again gives the same one. 404 means that none waits for you.
 //
 // Takes any type of body and a specified content type.
@@ -4971,7 +4971,7 @@ func (c *Client) AssignCaseWithBody(ctx context.Context, params *AssignCaseParam
 
 // AssignCase Be given a proposal to decide
 //
-// Scope `cases:decide`. Gives you one proposal that waits, drawn at random among those that you have no part in; nobody chooses. You
+// Scope `cases:decide`, with a fresh and strong sign-in. Gives you one proposal that waits, drawn at random among those that you have no part in; nobody chooses. You
 // have ten minutes for it. Asking again gives the same one. 404 means that none waits for you.
 //
 // Takes a body of the `application/json` content type.
@@ -10096,7 +10096,7 @@ type ClientWithResponsesInterface interface {
 
 	// AssignCaseWithBodyWithResponse Be given a proposal to decide
 	//
-	// Scope `cases:decide`. Gives you one proposal that waits, drawn at random among those that you have no part in; nobody chooses. You
+	// Scope `cases:decide`, with a fresh and strong sign-in. Gives you one proposal that waits, drawn at random among those that you have no part in; nobody chooses. You
 	// have ten minutes for it. Asking again gives the same one. 404 means that none waits for you.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -10106,7 +10106,7 @@ type ClientWithResponsesInterface interface {
 
 	// AssignCaseWithResponse Be given a proposal to decide
 	//
-	// Scope `cases:decide`. Gives you one proposal that waits, drawn at random among those that you have no part in; nobody chooses. You
+	// Scope `cases:decide`, with a fresh and strong sign-in. Gives you one proposal that waits, drawn at random among those that you have no part in; nobody chooses. You
 	// have ten minutes for it. Asking again gives the same one. 404 means that none waits for you.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -19742,7 +19742,7 @@ func (c *ClientWithResponses) OpenCaseWithResponse(ctx context.Context, params *
 
 // AssignCaseWithBodyWithResponse Be given a proposal to decide
 //
-// Scope `cases:decide`. Gives you one proposal that waits, drawn at random among those that you have no part in; nobody chooses. You
+// Scope `cases:decide`, with a fresh and strong sign-in. Gives you one proposal that waits, drawn at random among those that you have no part in; nobody chooses. You
 // have ten minutes for it. Asking again gives the same one. 404 means that none waits for you.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -19758,7 +19758,7 @@ func (c *ClientWithResponses) AssignCaseWithBodyWithResponse(ctx context.Context
 
 // AssignCaseWithResponse Be given a proposal to decide
 //
-// Scope `cases:decide`. Gives you one proposal that waits, drawn at random among those that you have no part in; nobody chooses. You
+// Scope `cases:decide`, with a fresh and strong sign-in. Gives you one proposal that waits, drawn at random among those that you have no part in; nobody chooses. You
 // have ten minutes for it. Asking again gives the same one. 404 means that none waits for you.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).

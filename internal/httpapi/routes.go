@@ -154,7 +154,7 @@ func routes() []route {
 
 		{method: post, path: "/v1/cases", caller: human(credential.CasesOpen), class: ClassCaseOpen, key: keyRequired, body: bodyJSON, handle: (*handler).openCase},
 		{method: get, path: "/v1/cases", caller: desk(credential.CasesRead), class: ClassCaseRead, handle: (*handler).listCases},
-		{method: post, path: "/v1/cases/assignments", caller: human(credential.CasesDecide), class: ClassCaseWork, key: keyRequired, body: bodyMaybe, handle: (*handler).assignCase},
+		{method: post, path: "/v1/cases/assignments", caller: human(credential.CasesDecide).freshly(), class: ClassCaseWork, key: keyRequired, body: bodyMaybe, handle: (*handler).assignCase},
 		{method: get, path: cas, caller: desk(credential.CasesRead), class: ClassCaseRead, handle: (*handler).getCase},
 		{method: post, path: cas + "/notes", caller: desk(credential.CasesNote), class: ClassCaseWork, key: keyRequired, body: bodyJSON, handle: (*handler).addCaseNote},
 		{method: post, path: cas + "/artefacts", caller: human(credential.CasesArtefact).freshly(), class: ClassCaseWork, key: keyRequired, body: bodyJSON, handle: (*handler).attachCaseArtefact},
