@@ -18,7 +18,7 @@ type rank uint8
 
 const (
 	newcomers rank = iota // starts and imports: shed first
-	underway              // answers, challenges, grants, reads: shed when the node is full
+	underway              // answers, challenges, grants, reads, support: shed when the node is full
 	owners                // objections: never shed, never made to wait
 )
 
@@ -33,7 +33,7 @@ func rankOf(rt route) rank {
 		return owners
 	case ClassStart, ClassAccount:
 		return newcomers
-	case ClassChallenge, ClassVerify, ClassRead, ClassGrant:
+	case ClassChallenge, ClassVerify, ClassRead, ClassGrant, ClassCaseOpen, ClassCaseRead, ClassCaseWork, ClassAudit:
 		return underway
 	default:
 		return underway
