@@ -19,6 +19,9 @@ type auditCmd struct {
 	List       auditListCmd       `cmd:"" help:"List a tenant's audit events, newest first."`
 	Checkpoint auditCheckpointCmd `cmd:"" help:"Print the newest checkpoint and how far sealing is behind."`
 	Keys       auditKeysCmd       `cmd:"" help:"Print the keys that checkpoints are verified with."`
+	Export     auditExportCmd     `cmd:"" help:"Export events with their proofs, or the whole log."`
+	Verify     auditVerifyCmd     `cmd:"" help:"Check exports offline: no database, no service."`
+	Replay     auditReplayCmd     `cmd:"" help:"Rebuild every recovery from its events and report what they do not justify."`
 }
 
 type auditListCmd struct {

@@ -21,7 +21,7 @@ func TestEveryCommand_HasHelp(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{
 		"", "serve", "dev", "demo", "migrate", "tenant", "tenant create", "tenant list", "tenant set", "client", "client create", "client list", "client rotate",
-		"client revoke", "client disable", "workforce", "workforce show", "workforce check", "account", "account import", "policy", "policy check", "policy show", "audit", "audit list", "audit checkpoint", "audit keys",
+		"client revoke", "client disable", "workforce", "workforce show", "workforce check", "account", "account import", "policy", "policy check", "policy show", "audit", "audit list", "audit checkpoint", "audit keys", "audit export", "audit verify", "audit replay", "audit checkpoint", "audit keys", "audit checkpoint", "audit keys",
 		"attack", "alert", "alert list", "alert show", "alert ack", "control", "control list", "control set", "control lift",
 		"recovery", "recovery show", "notice", "notice bounced",
 		"keyring", "keyring generate", "keyring rotate", "keyring rewrap", "limits", "config", "version",

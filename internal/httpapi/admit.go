@@ -56,7 +56,7 @@ func callOf(c echo.Context) *call {
 // request names before its limits have been asked.
 func (h *handler) admit(rt route, op *operation) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if rt.body != bodyNDJSON {
+		if rt.body != bodyNDJSON && !rt.stream {
 			ctx, cancel := context.WithTimeout(c.Request().Context(), h.HandlerTimeout)
 			defer cancel()
 			c.SetRequest(c.Request().WithContext(ctx))

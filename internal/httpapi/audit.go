@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -10,7 +11,9 @@ import (
 
 	"github.com/holdfast/holdfast/internal/audit"
 	"github.com/holdfast/holdfast/internal/auditlog"
+	"github.com/holdfast/holdfast/internal/clock"
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/telemetry"
 )
 
 // The bodies of the audit log's answers, as the contract writes them. auditEventBody is also the event of an export.
@@ -181,4 +184,45 @@ func (h *handler) auditTile(c echo.Context) error {
 		return err
 	}
 	return c.Blob(http.StatusOK, echo.MIMEOctetStream, tile)
+}
+
+// exportAudit handles GET /v1/audit/export. The answer is streamed, and may last as long as the caller keeps taking it. One that
+// fails in the middle is cut short: its last line is missing, and the connection is dropped.
+func (h *handler) exportAudit(c echo.Context) error {
+	in := callOf(c)
+	f, err := filterOf(in.query)
+	if err != nil {
+		return err
+	}
+	format := auditlog.NDJSON
+	if in.query["format"] == string(auditlog.OCSF) {
+		format = auditlog.OCSF
+	}
+	ctx := c.Request().Context()
+	export, err := h.Audit.Export(ctx, in.reader(), f, format)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(echo.HeaderContentType, mediaNDJSON)
+	c.Response().WriteHeader(http.StatusOK)
+	out := movingWriter{w: c.Response(), conn: http.NewResponseController(c.Response().Writer), clock: h.Clock, timeout: h.ReadTimeout}
+	if err := export.Write(ctx, out); err != nil {
+		telemetry.EventFrom(ctx).Fail(fault.CodeOf(err), err)
+		panic(http.ErrAbortHandler)
+	}
+	return nil
+}
+
+// movingWriter writes a long answer and moves the connection's deadline on with every piece.
+type movingWriter struct {
+	w       io.Writer
+	conn    *http.ResponseController
+	clock   clock.Clock
+	timeout time.Duration
+}
+
+// Write implements io.Writer.
+func (m movingWriter) Write(p []byte) (int, error) {
+	_ = m.conn.SetWriteDeadline(m.clock.Now().Add(m.timeout)) // one that has none, in a test, needs none moved
+	return m.w.Write(p)
 }

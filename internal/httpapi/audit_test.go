@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"context"
 	"encoding/json"
+	"io"
 
 	"github.com/holdfast/holdfast/internal/audit"
 	"github.com/holdfast/holdfast/internal/auditlog"
@@ -50,6 +51,17 @@ func (l log) Tile(_ context.Context, path string) ([]byte, error) {
 
 func (l log) VerifierKeys() (string, []string) { return "o", []string{"o+1+k"} }
 
+func (l log) Export(_ context.Context, _ auditlog.Reader, _ auditlog.Filter, format auditlog.Format) (auditlog.Exporting, error) {
+	return exporting(format), l.ask(format)
+}
+
+type exporting string
+
+func (e exporting) Write(_ context.Context, w io.Writer) error {
+	_, err := io.WriteString(w, "{}\n")
+	return err
+}
+
 // goodAudit is a good call of every operation on the audit log.
 func goodAudit() map[string]sent {
 	evt, tile := "/v1/audit/events", "/v1/audit/tile/0"
@@ -59,6 +71,7 @@ func goodAudit() map[string]sent {
 		"proveAuditEvent":     {method: "GET", path: evt + "/" + eventID + "/proof"},
 		"getAuditCheckpoint":  {method: "GET", path: "/v1/audit/checkpoint"},
 		"getAuditConsistency": {method: "GET", path: "/v1/audit/consistency?from=3&to=9"},
+		"exportAudit":         {method: "GET", path: "/v1/audit/export?format=ocsf&since=2026-03-01T00:00:00Z"},
 		"getAuditKeys":        {method: "GET", path: "/v1/audit/keys"},
 		"getAuditTile":        {method: "GET", path: tile + "/067"},
 		"getAuditTile2":       {method: "GET", path: tile + "/x001/067"},

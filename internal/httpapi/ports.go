@@ -83,6 +83,8 @@ type Audit interface {
 	Consistency(ctx context.Context, from, to int64) (sizes [2]int64, hashes []audit.Hash, err error)
 	Tile(ctx context.Context, path string) ([]byte, error)
 	VerifierKeys() (origin string, keys []string)
+	// Export begins an export; an error after that can no more become an answer.
+	Export(ctx context.Context, who auditlog.Reader, f auditlog.Filter, format auditlog.Format) (auditlog.Exporting, error)
 }
 
 // Authenticator tells who presents a credential.

@@ -126,6 +126,7 @@ type route struct {
 	page   bool // answers HEAD as well
 	mutual bool // demands a client certificate where the installation verifies them
 	texts  bool // exists only where the provider of text messages may call us
+	stream bool // answers for as long as it takes; the handler moves the deadlines on
 	dev    bool // not in the contract
 	handle func(*handler, echo.Context) error
 }
@@ -206,6 +207,7 @@ func routes() []route {
 		{method: get, path: evt, caller: staff(credential.AuditRead), class: ClassAudit, handle: (*handler).listAuditEvents},
 		{method: get, path: evt + "/{event_id}", caller: staff(credential.AuditRead), class: ClassAudit, handle: (*handler).getAuditEvent},
 		{method: get, path: evt + "/{event_id}/proof", caller: staff(credential.AuditRead), class: ClassAudit, handle: (*handler).proveAuditEvent},
+		{method: get, path: "/v1/audit/export", caller: staff(credential.AuditRead), class: ClassAudit, stream: true, handle: (*handler).exportAudit},
 		{method: get, path: "/v1/audit/checkpoint", caller: staff(credential.AuditRead), class: ClassAudit, handle: (*handler).auditCheckpoint},
 		{method: get, path: "/v1/audit/consistency", caller: staff(credential.AuditRead), class: ClassAudit, handle: (*handler).auditConsistency},
 		{method: get, path: "/v1/audit/keys", caller: staff(credential.AuditRead), class: ClassAudit, handle: (*handler).auditKeys},

@@ -169,3 +169,68 @@ func readRecords(ctx context.Context, on rower, sql string, args pgx.NamedArgs) 
 	}
 	return out, errors.Join(rows.Err())
 }
+
+var _ auditlog.WholeStore = (*AuditLog)(nil)
+
+// Leaves implements auditlog.WholeStore.
+func (s *AuditLog) Leaves(ctx context.Context, origin string, from, size int64, atMost int) ([]auditlog.Whole, error) {
+	rows, err := s.db.pool.Query(ctx, `
+		with log as materialized (select id from audit_log where origin = $1)
+		select `+entryColumns+`, l.leaf_index, l.leaf, e.id is not null
+		  from (select x.leaf_index, x.leaf, x.tenant_id, x.event_id from audit_leaf x
+		         where x.log_id = (select id from log) and x.leaf_index >= $2 and x.leaf_index < $3 order by x.leaf_index limit $4) l
+		  left join lateral (select y.tenant_id, y.id, y.at, y.actor_kind, y.actor_id, y.action, y.subject, y.account_id, y.recovery_id,
+		         y.recovery_version, y.from_state, y.to_state, y.reason, y.policy_version, y.outcome, y.details, y.salt from audit_event y where y.tenant_id = l.tenant_id and y.id = l.event_id offset 0) e on true
+		  left join lateral (select q.salt, q.origin, q.request_id from audit_personal q where q.tenant_id = e.tenant_id and q.event_id = e.id offset 0) p on true
+		 order by l.leaf_index`, origin, from, size, atMost)
+	if err != nil {
+		return nil, translate(err, "read leaves")
+	}
+	defer rows.Close()
+	var out []auditlog.Whole
+	for rows.Next() {
+		w, err := scanWhole(rows)
+		if err != nil {
+			return nil, translate(err, "read leaves")
+		}
+		out = append(out, w)
+	}
+	return out, translate(rows.Err(), "read leaves")
+}
+
+// scanWhole reads a leaf whose event may be gone: then all its columns are null.
+func scanWhole(rows pgx.Rows) (auditlog.Whole, error) {
+	values := rows.RawValues()
+	if values[0] == nil {
+		var w auditlog.Whole
+		skip := make([]any, len(values))
+		skip[len(values)-3], skip[len(values)-2] = &w.Index, &w.Leaf
+		return w, rows.Scan(skip...)
+	}
+	var w auditlog.Whole
+	var there bool
+	entry, err := scanEntry(rows, &w.Index, &w.Leaf, &there)
+	w.Entry = &entry
+	return w, err
+}
+
+// Beside implements auditlog.WholeStore.
+func (s *AuditLog) Beside(ctx context.Context, origin, tenant, id string, atMost int) ([]audit.Entry, error) {
+	rows, err := s.db.pool.Query(ctx, `select `+entryColumns+` from `+entryTables+`
+		where (e.tenant_id, e.id) > ($2, $3) and not exists (
+			select 1 from audit_leaf l where l.log_id = (select g.id from audit_log g where g.origin = $1) and l.tenant_id = e.tenant_id and l.event_id = e.id)
+		order by e.tenant_id, e.id limit $4`, origin, tenant, id, atMost)
+	if err != nil {
+		return nil, translate(err, "read events beside the log")
+	}
+	defer rows.Close()
+	var out []audit.Entry
+	for rows.Next() {
+		entry, err := scanEntry(rows)
+		if err != nil {
+			return nil, translate(err, "read events beside the log")
+		}
+		out = append(out, entry)
+	}
+	return out, translate(rows.Err(), "read events beside the log")
+}

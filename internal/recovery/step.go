@@ -53,6 +53,7 @@ type Step struct { //nolint:recvcheck // Apply fills it through a pointer; for e
 	RevokeCodesSince  time.Time // saved codes issued at this time or later no longer count; zero for none
 
 	refusal *fault.Fault
+	before  map[string]string // what of the row stood before, for the event to say what changed
 }
 
 func newStep(r Recovery, line rule, ev Event, now time.Time) Step {
@@ -60,7 +61,7 @@ func newStep(r Recovery, line rule, ev Event, now time.Time) Step {
 	next.State = line.To
 	return Step{
 		From: r.State, To: line.To, Event: ev.Kind, Action: line.Action, Reason: ev.Reason, At: now, Next: next, Decision: ev.Decision,
-		Details: map[string]any{},
+		Details: map[string]any{}, before: r.justified(),
 	}
 }
 
@@ -89,6 +90,7 @@ func (s *Step) finish(now time.Time) {
 		s.Next.ContestedAt = time.Time{}
 	}
 	s.Next.WakeAt = wakeAt(s.Next, now)
+	s.Details[rowDetail] = changed(s.before, s.Next.justified())
 }
 
 // wakeAt is when Due is to be judged next.

@@ -194,6 +194,14 @@ func (t *Transport) checkAnswer(where string, op *openapi3.Operation, res *http.
 		t.tb.Errorf("%s: media type %q is not the contract's", where, res.Header.Get("Content-Type"))
 		return
 	}
+	if media == "application/x-ndjson" { // each line is a value of its own
+		for line := range strings.Lines(string(body)) {
+			if !json.Valid([]byte(line)) {
+				t.tb.Errorf("%s: a line is no JSON", where)
+			}
+		}
+		return
+	}
 	if strings.HasSuffix(media, "json") {
 		t.checkJSON(where, content.Schema.Value, body, openapi3.VisitAsResponse())
 	}

@@ -1,0 +1,320 @@
+package audit
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// VerifyConfig is what an export is checked against.
+type VerifyConfig struct {
+	// Keys are the verifier keys that the checkpoint must be signed by. Without any, those of the export itself are taken: then
+	// the export is shown to be consistent, and not whose it is.
+	Keys []string
+	// Known are checkpoints that were published before, as anchors kept them. The log must continue each.
+	Known []Checkpoint
+	// Progress hears of every so many lines; nil for nobody.
+	Progress func(lines int64)
+	// MostProblems bounds what is kept of what is found; 100 when zero.
+	MostProblems int
+}
+
+// Report is what a verification found.
+type Report struct {
+	Checkpoint Checkpoint
+	Whole      bool
+	OwnKeys    bool  // the keys were the export's own
+	Events     int64 // events in the log that were checked
+	Erased     int64 // of these, whose personal data is gone
+	Waiting    int64 // events that are not sealed yet
+	Problems   []Problem
+	More       int64 // problems beyond those
+}
+
+// OK reports whether nothing is wrong.
+func (r Report) OK() bool { return len(r.Problems) == 0 }
+
+// sealSlack is how long an event may wait for its sealing before it counts as kept out of the log.
+const sealSlack = 10 * time.Minute
+
+const (
+	longestExportLine = 1 << 20
+	progressEvery     = 100_000
+	batchLines        = 256
+)
+
+// Verify checks an export, in memory that does not grow with it but for one bit a leaf. It needs no database and no service. An
+// error is one of reading; what is wrong with the export stands in the report.
+func Verify(r io.Reader, cfg VerifyConfig) (Report, error) {
+	if cfg.MostProblems == 0 {
+		cfg.MostProblems = 100
+	}
+	in := bufio.NewReaderSize(r, longestExportLine)
+	v := &verifier{cfg: cfg, newest: time.Time{}}
+	first, err := readLine(in)
+	if err != nil {
+		return v.Report, fmt.Errorf("read export: %w", err)
+	}
+	if !v.begin(first) {
+		return v.Report, nil
+	}
+	if err := v.body(in); err != nil {
+		return v.Report, fmt.Errorf("read export: %w", err)
+	}
+	v.finish()
+	return v.Report, nil
+}
+
+// verifier is one verification under way.
+type verifier struct {
+	Report
+	cfg     VerifyConfig
+	head    Head
+	edge    *Edge
+	known   []Checkpoint // those within the tree, the smallest first
+	seen    []uint64     // a bit for each leaf
+	lines   int64
+	ended   bool
+	newest  time.Time
+	waiting []Problem // events that are not in the log, judged when the newest leaf's time is known
+	at      []time.Time
+}
+
+func (v *verifier) problem(p Problem) {
+	if len(v.Problems) < v.cfg.MostProblems {
+		v.Problems = append(v.Problems, p)
+	} else {
+		v.More++
+	}
+}
+
+// begin reads the header and checks the checkpoint.
+func (v *verifier) begin(text []byte) bool {
+	var h ExportHeader
+	if err := json.Unmarshal(text, &h); err != nil || h.Version == 0 {
+		v.problem(Problem{Line: 1, Index: -1, What: "is not the beginning of an export"})
+		return false
+	}
+	if h.Version != ExportVersion {
+		v.problem(Problem{Line: 1, Index: -1, What: "is of version " + strconv.Itoa(h.Version) + ", which this program does not know"})
+		return false
+	}
+	keys := v.cfg.Keys
+	if len(keys) == 0 {
+		keys, v.OwnKeys = h.Keys, true
+	}
+	c, err := OpenCheckpoint([]byte(h.Checkpoint), keys)
+	if err != nil {
+		v.problem(Problem{Line: 1, Index: -1, What: "the checkpoint is not to be trusted: " + err.Error()})
+		if c, err = UnverifiedCheckpoint([]byte(h.Checkpoint)); err != nil {
+			return false
+		}
+	}
+	v.Checkpoint, v.head, v.Whole = c, c.Head, h.Whole
+	if c.Size > maxExport {
+		v.problem(Problem{Line: 1, Index: -1, What: "the log is larger than this program reads"})
+		return false
+	}
+	v.seen = make([]uint64, c.Size/64+1)
+	if h.Whole {
+		v.edge = &Edge{}
+		v.remember()
+	}
+	return true
+}
+
+// maxExport bounds the bits that are kept: a gigabyte.
+const maxExport = 1 << 33
+
+// remember sorts the known checkpoints, and names those that the log does not reach.
+func (v *verifier) remember() {
+	for _, c := range v.cfg.Known {
+		switch {
+		case c.Origin != v.Checkpoint.Origin || c.Size == 0:
+		case c.Size > v.head.Size:
+			v.problem(Problem{Index: -1, What: fmt.Sprintf("the log went back: it has %d leaves, and a checkpoint of %d was published", v.head.Size, c.Size)})
+		default:
+			v.known = append(v.known, c)
+		}
+	}
+	slices.SortFunc(v.known, func(a, b Checkpoint) int { return int(a.Size - b.Size) })
+}
+
+// body reads the lines. Each is judged by itself on as many processors as there are, and what they say together in their order.
+func (v *verifier) body(in *bufio.Reader) error {
+	type batch struct {
+		lines [][]byte
+		done  chan []judged
+	}
+	width := runtime.GOMAXPROCS(0)
+	work, order := make(chan batch, width), make(chan batch, 2*width)
+	for range width {
+		go func() {
+			for b := range work {
+				out := make([]judged, len(b.lines))
+				for i, text := range b.lines {
+					out[i] = judge(text, v.head, v.Whole)
+				}
+				b.done <- out
+			}
+		}()
+	}
+	read := make(chan error, 1)
+	go func() {
+		var err error
+		for err == nil {
+			b := batch{done: make(chan []judged, 1)}
+			for len(b.lines) < batchLines {
+				var text []byte
+				if text, err = readLine(in); err != nil {
+					break
+				}
+				b.lines = append(b.lines, text)
+			}
+			if len(b.lines) > 0 {
+				order <- b
+				work <- b
+			}
+		}
+		close(work)
+		close(order)
+		read <- err
+	}()
+	for b := range order {
+		for i, j := range <-b.done {
+			v.take(j, b.lines[i])
+		}
+	}
+	if err := <-read; !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
+}
+
+// take takes a line up.
+func (v *verifier) take(j judged, text []byte) {
+	v.lines++
+	if v.cfg.Progress != nil && v.lines%progressEvery == 0 {
+		v.cfg.Progress(v.lines)
+	}
+	number := v.lines + 1 // after the header
+	if v.ended {
+		v.problem(Problem{Line: number, Index: -1, What: "stands after the end"})
+		return
+	}
+	if v.end(j, text) {
+		return
+	}
+	id := ""
+	if j.line.Event != nil {
+		id = j.line.Event.ID
+	}
+	for _, what := range j.problems {
+		v.problem(Problem{Line: number, Index: j.line.Index, Event: id, What: what})
+	}
+	if j.line.Index < 0 {
+		if j.line.Event != nil && len(v.waiting) < v.cfg.MostProblems {
+			v.waiting = append(v.waiting, Problem{Line: number, Index: -1, Event: id, What: "stands beside the log and was never sealed, though younger events were"})
+			v.at = append(v.at, j.at)
+		}
+		v.Waiting++
+		return
+	}
+	v.place(j, number, id)
+}
+
+// end recognises the last line.
+func (v *verifier) end(j judged, text []byte) bool {
+	if j.line.Event != nil || j.line.Leaf != "" {
+		return false
+	}
+	var e ExportEnd
+	if json.Unmarshal(text, &e) != nil || !e.End {
+		return false
+	}
+	v.ended = true
+	if e.Lines != v.lines-1 {
+		v.problem(Problem{Index: -1, What: fmt.Sprintf("the export has %d lines and says that it has %d", v.lines-1, e.Lines)})
+	}
+	return true
+}
+
+// place looks at where the leaf stands.
+func (v *verifier) place(j judged, number int64, id string) {
+	index := j.line.Index
+	if index >= v.head.Size {
+		v.problem(Problem{Line: number, Index: index, Event: id, What: "is beyond the checkpoint"})
+		return
+	}
+	if v.seen[index/64]&(1<<(index%64)) != 0 {
+		v.problem(Problem{Line: number, Index: index, Event: id, What: "is there twice"})
+		return
+	}
+	v.seen[index/64] |= 1 << (index % 64)
+	v.Events++
+	if j.erased {
+		v.Erased++
+	}
+	if j.at.After(v.newest) {
+		v.newest = j.at
+	}
+	if v.edge == nil {
+		return
+	}
+	if index != v.edge.Size() {
+		if index > v.edge.Size() {
+			v.problem(Problem{Line: number, Index: v.edge.Size(), What: fmt.Sprintf("is missing, and what follows up to leaf %d", index-1)})
+		} else {
+			v.problem(Problem{Line: number, Index: index, Event: id, What: "is out of order"})
+		}
+		v.edge = nil // the root can be told no more
+		return
+	}
+	v.edge.Append(j.hash)
+	v.checkKnown()
+}
+
+// checkKnown compares the root so far with a checkpoint of that size.
+func (v *verifier) checkKnown() {
+	for len(v.known) > 0 && v.known[0].Size == v.edge.Size() {
+		if v.known[0].Root != v.edge.Root() {
+			v.problem(Problem{Index: -1, What: fmt.Sprintf("the log forked: its first %d leaves are not those of the checkpoint that was published", v.edge.Size())})
+		}
+		v.known = v.known[1:]
+	}
+}
+
+// finish judges the whole.
+func (v *verifier) finish() {
+	if !v.ended {
+		v.problem(Problem{Index: -1, What: errShort.Error()})
+	}
+	if v.Whole && v.edge != nil && v.edge.Size() < v.head.Size {
+		v.problem(Problem{Index: v.edge.Size(), What: "is missing, and all that follow: the log was truncated"})
+	} else if v.Whole && v.edge != nil && v.edge.Root() != v.head.Root {
+		v.problem(Problem{Index: -1, What: "the leaves do not give the root that the checkpoint signs: leaves were changed, exchanged or forged"})
+	}
+	for i, p := range v.waiting {
+		if v.newest.Sub(v.at[i]) > sealSlack {
+			v.problem(p)
+		}
+	}
+}
+
+// readLine reads a line without its end. A last line without one is not whole.
+func readLine(in *bufio.Reader) ([]byte, error) {
+	text, err := in.ReadSlice('\n')
+	if errors.Is(err, io.EOF) {
+		return nil, io.EOF
+	}
+	if err != nil {
+		return nil, err
+	}
+	return slices.Clone(text[:len(text)-1]), nil
+}
