@@ -26,7 +26,7 @@ func (l *lab) fill(ctx context.Context) error {
 	if err := l.settle(ctx, l.large); err != nil {
 		return err
 	}
-	if !l.wants("start") && !l.wants("flow") && !l.wants("scale") && !l.wants("signal") && !l.wants("decoy") && !l.wants("limits") && !l.wants("overload") {
+	if !l.wants("start") && !l.wants("seal") && !l.wants("flow") && !l.wants("scale") && !l.wants("signal") && !l.wants("decoy") && !l.wants("limits") && !l.wants("overload") {
 		return nil
 	}
 	l.main, err = l.newService(ctx, l.large)

@@ -40,7 +40,7 @@ type options struct {
 
 // parts are what can be measured, in the order in which they run.
 func parts() []string {
-	return []string{"import", "idle", "start", "flow", "scale", "signal", "decoy", "limits", "overload"}
+	return []string{"import", "idle", "start", "seal", "flow", "scale", "signal", "decoy", "limits", "overload"}
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -120,7 +120,7 @@ func (l *lab) measure(ctx context.Context) error {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context) error
-	}{{"idle", l.idle}, {"start", l.starts}, {"flow", l.flows}, {"scale", l.scale}, {"signal", l.signals}, {"decoy", l.decoys}, {"limits", l.limits}, {"overload", l.overload}} {
+	}{{"idle", l.idle}, {"start", l.starts}, {"seal", l.sealing}, {"flow", l.flows}, {"scale", l.scale}, {"signal", l.signals}, {"decoy", l.decoys}, {"limits", l.limits}, {"overload", l.overload}} {
 		if !l.wants(part.name) {
 			continue
 		}

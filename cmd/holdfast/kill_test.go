@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -16,7 +19,7 @@ import (
 )
 
 const (
-	kills     = 50
+	fewKills  = 50 // HOLDFAST_TEST_KILLS asks for another number
 	claimants = 4
 	killAfter = 300 * time.Millisecond // at most, after it listens
 	people    = 600
@@ -28,7 +31,7 @@ func TestKill9_LosesNothingThatWasAnswered(t *testing.T) {
 	t.Parallel()
 	_ = binary(t)
 	database, mail := pgtest.URL(t), startSink(t)
-	environ := append(append(production(t, database), mail.environ(t)...), "HOLDFAST_LISTEN="+freeAddr(t))
+	environ := append(append(production(t, database), mail.environ(t)...), "HOLDFAST_LISTEN="+freeAddr(t), "HOLDFAST_AUDIT_ANCHOR_FILE="+filepath.Join(t.TempDir(), "anchor"))
 	operate(t, environ, "", "tenant", "create", "acme", "--name", "Acme")
 	app := field(t, operate(t, environ, "", "client", "create", "--tenant", "acme", "--name", "app", "--owner", "Robin", "--scope", "recoveries:start"), "token")
 	operate(t, environ, importLines(people), "account", "import", "--tenant", "acme", "-")
@@ -42,6 +45,7 @@ func TestKill9_LosesNothingThatWasAnswered(t *testing.T) {
 		wg.Go(func() { load.run(ctx, i) })
 	}
 	chance := rand.New(rand.NewPCG(9, 9)) //nolint:gosec // the moments of death, the same in every run.
+	kills := deaths(t)
 	for round := range kills {
 		p := launch(t, environ, serving, "serve")
 		before := load.answers()
@@ -66,6 +70,52 @@ func TestKill9_LosesNothingThatWasAnswered(t *testing.T) {
 	load.checkEffects(t)
 	checkEvents(t, database, load.answered)
 	load.checkMessages(t)
+	checkLog(t, environ, database)
+}
+
+// checkLog demands that every event is sealed in the end, once, without a gap and under one history: the whole export is verified
+// offline against the keys and every checkpoint that the anchor took before it was published, over all deaths.
+func checkLog(t *testing.T, environ []string, database string) {
+	t.Helper()
+	pool, err := pgxpool.New(t.Context(), database)
+	require.NoError(t, err)
+	defer pool.Close()
+	require.Eventually(t, func() bool {
+		var waiting int
+		err := pool.QueryRow(t.Context(), `SELECT count(*) FROM audit_event e WHERE NOT EXISTS (
+			SELECT FROM audit_leaf l WHERE l.tenant_id = e.tenant_id AND l.event_id = e.id)`).Scan(&waiting)
+		return err == nil && waiting == 0
+	}, patience, 50*time.Millisecond, "every event is sealed")
+	file := filepath.Join(t.TempDir(), "log.ndjson")
+	require.Eventually(t, func() bool { // the head of the last batch is published a moment later
+		operate(t, environ, "", "audit", "export", "--all", file)
+		out := operate(t, environ, "", "audit", "verify", "-q", "--key", strings.TrimSpace(operate(t, environ, "", "audit", "keys")),
+			"--anchor", anchorOf(environ), "--anchor", anchorOf(environ)+".last", file)
+		return strings.Contains(out, "; 0 not sealed yet")
+	}, patience, 100*time.Millisecond)
+	require.Contains(t, operate(t, environ, "", "audit", "replay"), " 0 not justified")
+}
+
+// anchorOf is the anchor file of an environment.
+func anchorOf(environ []string) string {
+	for _, e := range environ {
+		if path, ok := strings.CutPrefix(e, "HOLDFAST_AUDIT_ANCHOR_FILE="); ok {
+			return path
+		}
+	}
+	return ""
+}
+
+// deaths is how often the service is killed.
+func deaths(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("HOLDFAST_TEST_KILLS")
+	if text == "" {
+		return fewKills
+	}
+	n, err := strconv.Atoi(text)
+	require.NoError(t, err)
+	return n
 }
 
 // importLines writes people for an import.
