@@ -145,6 +145,7 @@ type clientCmd struct {
 	Rotate  clientRotateCmd  `cmd:"" help:"Give a client a second credential; the first one lives on until it is revoked."`
 	Disable clientDisableCmd `cmd:"" help:"Disable a client, an owner's clients, or every AI agent, for good."`
 	Revoke  clientRevokeCmd  `cmd:"" help:"End a credential, or a client with all of its credentials."`
+	Key     clientKeyCmd     `cmd:"" help:"Public keys by which clients sign assertions (RFC 7523)."`
 }
 
 type clientCreateCmd struct {

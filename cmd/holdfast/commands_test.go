@@ -21,7 +21,7 @@ func TestEveryCommand_HasHelp(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{
 		"", "serve", "dev", "demo", "migrate", "tenant", "tenant create", "tenant list", "tenant set", "client", "client create", "client list", "client rotate",
-		"client revoke", "client disable", "workforce", "workforce show", "workforce check", "account", "account import", "policy", "policy check", "policy show", "audit", "audit list", "audit checkpoint", "audit keys", "audit export", "audit verify", "audit replay", "audit checkpoint", "audit keys", "audit checkpoint", "audit keys",
+		"client revoke", "client disable", "client key", "client key add", "client key list", "client key remove", "workforce", "workforce show", "workforce check", "account", "account import", "policy", "policy check", "policy show", "audit", "audit list", "audit checkpoint", "audit keys", "audit export", "audit verify", "audit replay", "audit checkpoint", "audit keys", "audit checkpoint", "audit keys",
 		"attack", "alert", "alert list", "alert show", "alert ack", "control", "control list", "control set", "control lift",
 		"recovery", "recovery show", "notice", "notice bounced",
 		"keyring", "keyring generate", "keyring rotate", "keyring rewrap", "limits", "config", "version",
@@ -91,6 +91,13 @@ func TestOperators_SetUpAnInstallation(t *testing.T) {
 	list := operate(t, environ, "", "client", "list", "--tenant", "acme")
 	require.Equal(t, 2, strings.Count(list, id))
 	require.NotContains(t, list, token)
+	_, err = command(t, environ, "", "client", "key", "add", "--tenant", "acme", id, "commands_test.go")
+	require.ErrorContains(t, err, "neither JSON nor PEM")
+	keyFile := filepath.Join(t.TempDir(), "keys.json")
+	require.NoError(t, os.WriteFile(keyFile, []byte(`{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`), 0o600))
+	require.Contains(t, operate(t, environ, "", "client", "key", "add", "--tenant", "acme", id, keyFile), "k1, EdDSA")
+	require.Contains(t, operate(t, environ, "", "client", "key", "list", "--tenant", "acme", id), "k1")
+	require.Contains(t, operate(t, environ, "", "client", "key", "remove", "--tenant", "acme", id, "k1"), "at once")
 	operate(t, environ, "", "client", "revoke", "--tenant", "acme", id, "--credential", field(t, made, "credential"))
 	operate(t, environ, "", "client", "create", "--tenant", "acme", "--name", "helper", "--owner", "Robin", "--kind", "ai_agent", "--scope", "cases:read")
 	require.Contains(t, operate(t, environ, "", "client", "disable", "--all-ai"), "1 disabled")
@@ -111,7 +118,7 @@ func TestOperators_SetUpAnInstallation(t *testing.T) {
 	require.Contains(t, operate(t, environ, "", "account", "import", "--tenant", "acme", "--json", file), `"replaced":3`)
 
 	events := operate(t, environ, "", "audit", "list", "--tenant", "acme")
-	for _, action := range []string{"nhi.created", "nhi.rotated", "nhi.disabled", "account.imported"} {
+	for _, action := range []string{"nhi.created", "nhi.rotated", "nhi.disabled", "nhi.key_added", "nhi.key_removed", "account.imported"} {
 		require.Contains(t, events, action)
 	}
 	require.NotContains(t, events, "example.com", "events hold no personal data")

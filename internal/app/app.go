@@ -23,6 +23,7 @@ import (
 	"github.com/holdfast/holdfast/internal/clock"
 	"github.com/holdfast/holdfast/internal/config"
 	"github.com/holdfast/holdfast/internal/credential"
+	"github.com/holdfast/holdfast/internal/credential/assertion"
 	"github.com/holdfast/holdfast/internal/delivery"
 	"github.com/holdfast/holdfast/internal/dispatch"
 	"github.com/holdfast/holdfast/internal/factor"
@@ -218,7 +219,7 @@ func (a *App) cores(lim limits) error {
 	if err != nil {
 		return err
 	}
-	if a.Clients, err = NewClients(a.DB, people); err != nil {
+	if a.Clients, err = NewClients(a.DB, people, assertion.New(postgres.NewCredentials(a.DB), a.Config.HTTP.PublicURL)); err != nil {
 		return fault.Wrap(err, "build clients")
 	}
 	a.Endpoints, err = NewEndpoints(a.DB, a.Keys, a.Config)

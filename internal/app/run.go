@@ -192,6 +192,10 @@ func (a *App) loops() []job.Loop {
 			n, err := a.DB.ForgetAnswers(ctx, forgetAtOnce)
 			return n == forgetAtOnce, err
 		}},
+		job.Loop{Name: "assertions", Every: sweepEvery, Log: a.Log, Work: func(ctx context.Context) (bool, error) {
+			n, err := a.DB.ForgetAssertions(ctx, forgetAtOnce)
+			return n == forgetAtOnce, err
+		}},
 		job.Loop{Name: "signals", Every: wakeEvery, Log: a.Log, Work: a.wakeSignals},
 		job.Loop{Name: "signal backlog", Every: flushEvery, Log: a.Log, Work: a.watchSignals},
 		job.Loop{Name: "signal log", Every: sweepEvery, Log: a.Log, Work: a.tidySignals},

@@ -95,6 +95,8 @@ const (
 	ClientRotated          Action = "nhi.rotated"
 	ClientRevoked          Action = "nhi.disabled"
 	ClientInteractiveUse   Action = "nhi.interactive_use"
+	ClientKeyAdded         Action = "nhi.key_added"
+	ClientKeyRemoved       Action = "nhi.key_removed"
 	PolicyActivated        Action = "policy.activated"
 	AuthorisationFailed    Action = "authorisation.failed"
 	AccountsImported       Action = "account.imported"

@@ -128,6 +128,11 @@ func (c Client) LastUsed() time.Time {
 			last = k.LastUsedAt
 		}
 	}
+	for _, k := range c.Keys {
+		if k.LastUsedAt.After(last) {
+			last = k.LastUsedAt
+		}
+	}
 	return last
 }
 

@@ -51,6 +51,8 @@ type Change struct {
 	Add     *NewCredential
 	Revoke  []string // public ids
 	Disable bool
+	AddKeys []NewKey
+	EndKey  string // the kid of a key to revoke
 	Event   audit.Event
 }
 
@@ -81,6 +83,7 @@ type Client struct {
 	CreatedAt   time.Time
 	DisabledAt  time.Time // zero while it is in use
 	Credentials []Info
+	Keys        []Key // by which it signs assertions
 }
 
 // Info is a credential without its secret.

@@ -71,6 +71,11 @@ func (s *Credentials) Changing(ctx context.Context, tenant, client string, fn fu
 		if err != nil {
 			return err
 		}
+		keys, err := s.db.q.ListClientKeys(ctx, p, dbsqlc.ListClientKeysParams{TenantID: tenant, ClientID: &client})
+		if err != nil {
+			return err
+		}
+		c.Keys = decodeKeys(keys, client)
 		return fn(&credentialTx{q: s.db.q, p: p}, row.Now.UTC(), c)
 	})
 }
@@ -85,12 +90,17 @@ func (s *Credentials) List(ctx context.Context, tenant string) ([]credential.Cli
 	if err != nil {
 		return nil, now, translate(err, "list clients")
 	}
+	keys, err := s.db.q.ListClientKeys(ctx, s.db.pool, dbsqlc.ListClientKeysParams{TenantID: tenant})
+	if err != nil {
+		return nil, now, translate(err, "list clients' keys")
+	}
 	out := make([]credential.Client, 0, len(rows))
 	for _, row := range rows {
 		c, err := decodeClient(tenant, row)
 		if err != nil {
 			return nil, now, err
 		}
+		c.Keys = decodeKeys(keys, c.ID)
 		out = append(out, c)
 	}
 	return out, now, nil
@@ -169,6 +179,9 @@ func (t *credentialTx) Apply(ctx context.Context, c credential.Change) error {
 		if err := t.q.DisableClient(ctx, t.p, dbsqlc.DisableClientParams{TenantID: c.Tenant, ID: c.Client, At: &c.At}); err != nil {
 			return err
 		}
+	}
+	if err := t.applyKeys(ctx, c); err != nil {
+		return err
 	}
 	return t.p.appendEvents(ctx, t.q, c.Event)
 }

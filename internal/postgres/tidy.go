@@ -26,3 +26,9 @@ func (db *DB) ForgetDeliveries(ctx context.Context, atMost int32) (int64, error)
 	}
 	return most, nil
 }
+
+// ForgetAssertions deletes what was kept of assertions that are over, at most atMost of them, and says how many.
+func (db *DB) ForgetAssertions(ctx context.Context, atMost int32) (int64, error) {
+	n, err := db.q.ForgetAssertions(ctx, db.pool, atMost)
+	return n, translate(err, "forget assertions")
+}

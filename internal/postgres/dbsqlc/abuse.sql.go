@@ -50,7 +50,7 @@ func (q *Queries) AloneForAbuse(ctx context.Context, db DBTX, lockID int64) (Alo
 
 const dormantCredentials = `-- name: DormantCredentials :many
 SELECT k.tenant_id, k.client_id, k.public_id, coalesce(k.last_used_at, k.created_at)::timestamptz AS since
-  FROM client_credential k JOIN client c ON c.tenant_id = k.tenant_id AND c.id = k.client_id
+  FROM client_proof k JOIN client c ON c.tenant_id = k.tenant_id AND c.id = k.client_id
  WHERE k.revoked_at IS NULL AND c.disabled_at IS NULL AND k.expires_at > $1 AND coalesce(k.last_used_at, k.created_at) < $2
  ORDER BY coalesce(k.last_used_at, k.created_at), k.public_id LIMIT 100
 `
@@ -94,9 +94,9 @@ func (q *Queries) DormantCredentials(ctx context.Context, db DBTX, arg DormantCr
 
 const expiringCredentials = `-- name: ExpiringCredentials :many
 SELECT k.tenant_id, k.client_id, k.public_id, k.expires_at
-  FROM client_credential k JOIN client c ON c.tenant_id = k.tenant_id AND c.id = k.client_id
+  FROM client_proof k JOIN client c ON c.tenant_id = k.tenant_id AND c.id = k.client_id
  WHERE k.revoked_at IS NULL AND c.disabled_at IS NULL AND k.expires_at > $1 AND k.expires_at <= $2 AND k.last_used_at > $3
-   AND NOT EXISTS (SELECT 1 FROM client_credential l
+   AND NOT EXISTS (SELECT 1 FROM client_proof l
                     WHERE l.tenant_id = k.tenant_id AND l.client_id = k.client_id AND l.revoked_at IS NULL AND l.expires_at > $2)
  ORDER BY k.expires_at, k.public_id LIMIT 100
 `
@@ -211,7 +211,7 @@ SELECT k.tenant_id, k.client_id, k.public_id, count(*) AS minutes
   FROM (SELECT s.public_id, s.minute FROM credential_sighting s
          WHERE s.minute >= $1
          GROUP BY s.public_id, s.minute, strpos(s.network, ':') > 0 HAVING count(*) > 1) m
-  JOIN client_credential k ON k.public_id = m.public_id
+  JOIN client_proof k ON k.public_id = m.public_id
   JOIN client c ON c.tenant_id = k.tenant_id AND c.id = k.client_id AND c.kind <> 'publishable'
  GROUP BY k.tenant_id, k.client_id, k.public_id HAVING count(*) >= $2::bigint
  ORDER BY 4 DESC, 3 LIMIT 100

@@ -24,15 +24,15 @@ DELETE FROM alert WHERE ctid = ANY (ARRAY(SELECT a.ctid FROM alert a WHERE a.res
 
 -- name: DormantCredentials :many
 SELECT k.tenant_id, k.client_id, k.public_id, coalesce(k.last_used_at, k.created_at)::timestamptz AS since
-  FROM client_credential k JOIN client c ON c.tenant_id = k.tenant_id AND c.id = k.client_id
+  FROM client_proof k JOIN client c ON c.tenant_id = k.tenant_id AND c.id = k.client_id
  WHERE k.revoked_at IS NULL AND c.disabled_at IS NULL AND k.expires_at > @now AND coalesce(k.last_used_at, k.created_at) < @before
  ORDER BY coalesce(k.last_used_at, k.created_at), k.public_id LIMIT 100;
 
 -- name: ExpiringCredentials :many
 SELECT k.tenant_id, k.client_id, k.public_id, k.expires_at
-  FROM client_credential k JOIN client c ON c.tenant_id = k.tenant_id AND c.id = k.client_id
+  FROM client_proof k JOIN client c ON c.tenant_id = k.tenant_id AND c.id = k.client_id
  WHERE k.revoked_at IS NULL AND c.disabled_at IS NULL AND k.expires_at > @now AND k.expires_at <= @before AND k.last_used_at > @used_since
-   AND NOT EXISTS (SELECT 1 FROM client_credential l
+   AND NOT EXISTS (SELECT 1 FROM client_proof l
                     WHERE l.tenant_id = k.tenant_id AND l.client_id = k.client_id AND l.revoked_at IS NULL AND l.expires_at > @before)
  ORDER BY k.expires_at, k.public_id LIMIT 100;
 
@@ -42,7 +42,7 @@ SELECT k.tenant_id, k.client_id, k.public_id, count(*) AS minutes
   FROM (SELECT s.public_id, s.minute FROM credential_sighting s
          WHERE s.minute >= @since
          GROUP BY s.public_id, s.minute, strpos(s.network, ':') > 0 HAVING count(*) > 1) m
-  JOIN client_credential k ON k.public_id = m.public_id
+  JOIN client_proof k ON k.public_id = m.public_id
   JOIN client c ON c.tenant_id = k.tenant_id AND c.id = k.client_id AND c.kind <> 'publishable'
  GROUP BY k.tenant_id, k.client_id, k.public_id HAVING count(*) >= @at_least::bigint
  ORDER BY 4 DESC, 3 LIMIT 100;
