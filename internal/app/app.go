@@ -219,7 +219,12 @@ func (a *App) cores(lim limits) error {
 	if err != nil {
 		return err
 	}
-	if a.Clients, err = NewClients(a.DB, people, assertion.New(postgres.NewCredentials(a.DB), a.Config.HTTP.PublicURL)); err != nil {
+	store := postgres.NewCredentials(a.DB)
+	machines, err := workforce.NewMachines(a.staff, workforce.Deps{Clock: a.DB, Wall: clock.System{}}, store)
+	if err != nil {
+		return err
+	}
+	if a.Clients, err = NewClients(a.DB, people, machines, assertion.New(store, a.Config.HTTP.PublicURL)); err != nil {
 		return fault.Wrap(err, "build clients")
 	}
 	a.Endpoints, err = NewEndpoints(a.DB, a.Keys, a.Config)

@@ -58,3 +58,17 @@ func decodeKeys(rows []dbsqlc.ListClientKeysRow, client string) []credential.Key
 	}
 	return out
 }
+
+// Standing gives a client of a tenant, whether it is disabled, and the database's time. What it presents is for the caller to judge.
+func (s *Credentials) Standing(ctx context.Context, tenant, client string) (credential.Presented, error) {
+	row, err := s.db.q.FindClientStanding(ctx, s.db.pool, dbsqlc.FindClientStandingParams{TenantID: tenant, ID: client})
+	if err != nil {
+		return credential.Presented{}, translate(err, "find client")
+	}
+	return credential.Presented{
+		Principal: credential.Principal{
+			Tenant: tenant, Client: client, Credential: client + "/workload", Kind: credential.Kind(row.Kind), Scopes: scopes(row.Scopes), Owner: credential.PersonID(row.Owner),
+		},
+		Now: row.Now.UTC(), Disabled: row.DisabledAt != nil,
+	}, nil
+}

@@ -23,8 +23,9 @@ import (
 
 // Config is the document that HOLDFAST_WORKFORCE_FILE names: whose tokens are believed, and what they mean. It holds no secret.
 type Config struct {
-	StepUp StepUp   `yaml:"step_up"`
-	People []Issuer `yaml:"issuers,omitempty"`
+	StepUp    StepUp      `yaml:"step_up"`
+	People    []Issuer    `yaml:"issuers,omitempty"`
+	Workloads []Workloads `yaml:"workloads,omitempty"`
 }
 
 // StepUp is what sensitive acts demand of a person's sign-in (R-126).
@@ -111,6 +112,13 @@ func fill(c *Config) {
 			c.People[i].PersonClaim = "email"
 		}
 	}
+	fillWorkloads(c)
+}
+
+func fillWorkloads(c *Config) {
+	for i := range c.Workloads {
+		c.Workloads[i].fill()
+	}
 }
 
 func fillIssuer(i *Issuer, several bool) {
@@ -143,7 +151,7 @@ func (c Config) check(insecure bool) error {
 		}
 	}
 	all := c.People
-	if len(all) == 0 || len(all) > mostIssuers {
+	if n := len(all) + len(c.Workloads); n == 0 || n > mostIssuers {
 		bad("there must be 1 to %d issuers", mostIssuers)
 	}
 	seen := map[string]bool{}
@@ -154,6 +162,16 @@ func (c Config) check(insecure bool) error {
 		seen[i.Issuer] = true
 		for _, err := range append(i.check(insecure), i.checkPeople()...) {
 			bad("issuer %d (%s): %w", n+1, i.Issuer, err)
+		}
+	}
+	for n := range c.Workloads {
+		w := &c.Workloads[n]
+		if seen[w.Issuer] {
+			bad("%s stands there twice: a token could mean two things", w.Issuer)
+		}
+		seen[w.Issuer] = true
+		for _, err := range w.check(insecure) {
+			bad("workloads %d (%s): %w", n+1, w.Issuer, err)
 		}
 	}
 	return errors.Join(errs...)
