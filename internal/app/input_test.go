@@ -58,7 +58,7 @@ func TestAHostileHost_ReachesNoMessageAndNoAnswer(t *testing.T) {
 		"forwarding headers": func(path, key, body string, claimant ...string) string {
 			return post(path, s.Addr, s.AppToken, key, body, append(claimant,
 				"X-Forwarded-Host: evil.example", "X-Forwarded-Proto: http", "X-Forwarded-For: 198.51.100.66", "X-Original-URL: http://evil.example/",
-				"Forwarded: for=evil.example;host=evil.example;proto=http", "X-Host: evil.example", "Referer: http://evil.example/", "Origin: http://evil.example")...)
+				"Forwarded: for=evil.example;host=evil.example;proto=http", "X-Host: evil.example", "Referer: http://evil.example/")...)
 		},
 	}
 	n := 0

@@ -115,7 +115,10 @@ func TestObject_OneWinnerForATOTPStep(t *testing.T) {
 	code := s.code(p)
 	out := race(attackers, func(i int) error {
 		if i == attackers-1 {
-			_, err := s.Object(t.Context(), recovery.ObjectCommand{Token: link, Method: factor.TOTP, Code: code})
+			view, err := s.Object(t.Context(), recovery.ObjectCommand{Token: link, Method: factor.TOTP, Code: code})
+			if err == nil && view.Proof != recovery.ShownAccepted { // the link is heard all the same
+				return fault.Of(fault.CodeProofRefused)
+			}
 			return err
 		}
 		_, err := claims[i].answer(claims[i].challengeID(factor.TOTP), code)

@@ -256,10 +256,10 @@ func (c *claim) tryChallenge(m factor.Method) (recovery.ChallengeView, error) {
 	return c.s.Challenge(c.s.t.Context(), recovery.ChallengeCommand{Caller: app(), Ref: c.ref, Method: m, Key: c.s.key("challenge", "", "")})
 }
 
-// mint plays the sender: the challenge's code is this one.
+// mint plays the sender: the challenge's code is this one, and was sent long enough ago to be read by a person.
 func (s *scene) mint(recoveryID, challengeID, code string) {
 	s.t.Helper()
-	s.exec(`UPDATE challenge SET code_hash = $1, minted_at = holdfast_now(), accepted_at = holdfast_now() WHERE id = $2 AND channel_id IS NOT NULL`,
+	s.exec(`UPDATE challenge SET code_hash = $1, minted_at = holdfast_now() - interval '5 seconds', accepted_at = holdfast_now() - interval '5 seconds' WHERE id = $2 AND channel_id IS NOT NULL`,
 		s.keys.CodeHash(recoveryID, challengeID, secret.NewString(code)), challengeID)
 }
 
