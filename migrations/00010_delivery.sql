@@ -1,6 +1,6 @@
 -- +goose Up
 
--- Delivery truth (ADR 0015). A provider's yes is not the last word: a text message may end undelivered and a mail may bounce
+-- Delivery truth (ADR 0020). A provider's yes is not the last word: a text message may end undelivered and a mail may bounce
 -- after it was taken. What was accepted and then failed is accepted no more, so that every guard that asks for an accepted
 -- notice, in the core and in recovery_gate, hears of it without asking anything else.
 ALTER TABLE notice

@@ -61,7 +61,7 @@ CREATE INDEX signal_delivery_account ON signal_delivery (tenant_id, account_id) 
 CREATE INDEX signal_delivery_ended ON signal_delivery (ended_at) WHERE status <> 'pending';
 
 -- The name of an erased account, sealed by itself, for as long as somebody has yet to be told that it is gone, and only
--- where somebody is to be told (ADR 0019).
+-- where somebody is to be told (ADR 0031).
 CREATE TABLE signal_subject (
     tenant_id  text        NOT NULL,
     account_id text        NOT NULL,

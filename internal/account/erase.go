@@ -17,7 +17,7 @@ import (
 // twice changes nothing.
 //
 // Where other systems are to be told that the account is gone, its name is kept for them, sealed by itself, until they have
-// acknowledged it and a week at most (ADR 0019).
+// acknowledged it and a week at most (ADR 0031).
 //
 // Counters of failures stay, under the tombstone's id: they tell nothing about a person.
 func (s *Service) Erase(ctx context.Context, c Caller, ref string) (waiting bool, err error) {

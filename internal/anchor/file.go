@@ -1,5 +1,4 @@
-// Package anchor keeps published checkpoints of the audit log where the database's operator does not reach: in a file, at a
-// webhook, with a witness.
+// Package anchor keeps published checkpoints of the audit log where the database's operator does not reach: in a file.
 package anchor
 
 import (

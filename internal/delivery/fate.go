@@ -3,7 +3,7 @@
 //
 // A provider's yes is not the last word. What was accepted and then failed is accepted no more, and no recovery may
 // rest on it; what was delivered stays so. A fate only moves forward: what a provider says later against it is written down
-// and changes nothing (ADR 0015). Nothing here knows a provider: an adapter checks who speaks and puts it into these words.
+// and changes nothing (ADR 0020). Nothing here knows a provider: an adapter checks who speaks and puts it into these words.
 package delivery
 
 import (

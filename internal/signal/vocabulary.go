@@ -42,7 +42,7 @@ type EventURI string
 
 // The events that are sent. RISC's sessions-revoked is deprecated and not among them: CAEP's session-revoked is.
 // RISC's identifier-changed is not among them either: only the provider of the identifier should send it, and it would have
-// to carry the old address (ADR 0019).
+// to carry the old address (ADR 0031).
 const (
 	RecoveryActivated    EventURI = risc + "recovery-activated"
 	CredentialCompromise EventURI = risc + "credential-compromise"
