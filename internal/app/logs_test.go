@@ -33,6 +33,7 @@ func TestNoSecret_IsLoggedOrQueued(t *testing.T) {
 	other.Answer(t, other.Ask(t, client.MethodRecoveryCode).ID, codes[0])
 	link := s.Mail.Link(t, adaPhone, notify.HoldEntered, 1)
 	settle(t, s)
+	heard(t, s)
 	s.Advance(t, 200*time.Hour)
 	c.Await(t, client.StateReady)
 	grant := c.Grant(t)

@@ -149,6 +149,7 @@ func TestARecovery_TellsOtherSystemsExactlyWhatTheyAreToHear(t *testing.T) {
 	require.Equal(t, map[string]any{"format": "iss_sub", "iss": issuer, "sub": "ada"}, o.Subject)
 	require.Equal(t, jwt.ClaimStrings{there.URL + "/set"}, o.Audience)
 
+	heard(t, s)
 	s.Advance(t, 10*apptest.Day)
 	c.Await(t, client.StateReady)
 	require.Equal(t, http.StatusOK, s.Redeem(t, c.Grant(t).Grant).Status)

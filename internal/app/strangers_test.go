@@ -188,6 +188,14 @@ func settle(t *testing.T, s *apptest.Service) {
 	}, apptest.Patience, 20*time.Millisecond)
 }
 
+// heard waits until every address has taken its notice of the hold: one that is under way for a day counts as lost.
+func heard(t *testing.T, s *apptest.Service) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		return apptest.Query[int](t, s, `SELECT count(*) FROM notice WHERE kind = 'hold_entered' AND accepted_at IS NULL AND failed_at IS NULL`) == 0
+	}, apptest.Patience, 20*time.Millisecond)
+}
+
 // R-076. Nobody waits for a provider: the answers are there while it says nothing.
 func TestAProviderThatHangs_KeepsNobodyWaiting(t *testing.T) {
 	t.Parallel()
