@@ -86,6 +86,7 @@ func TestStopMethod_GivesNoNewProofAndTakesNoneBack(t *testing.T) {
 	apptest.Refused(t, known.Answer(t, asked.ID, code), http.StatusUnprocessableEntity, client.ProblemCodeMethodUnavailable)
 	require.Equal(t, 0, apptest.Query[int](t, s.Service, "SELECT attempts FROM challenge WHERE id = $1", asked.ID), "what is not judged is not counted")
 	require.Equal(t, client.StateCoolingOff, known.ProveBy(t, client.MethodEmail).State, "other methods go on")
+	heard(t, s.Service)
 	s.Advance(t, 73*time.Hour)
 	proven.Await(t, client.StateReady)
 }
