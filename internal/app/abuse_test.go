@@ -221,6 +221,6 @@ func TestAlerts_AreRaisedOnceByAnyNumberOfNodes(t *testing.T) {
 		require.NoError(t, <-done)
 	}
 	require.Equal(t, []string{"CodeSpray"}, s.lookNow(t))
-	require.Equal(t, int64(52), s.alerts(t, "")[0].Count)
+	require.Equal(t, 52, s.alerts(t, "")[0].Count)
 	require.Equal(t, 1, apptest.Query[int](t, s.Service, "SELECT count(*) FROM audit_event WHERE action = 'alert.raised'"))
 }
