@@ -129,7 +129,7 @@ const (
 	AccountFrozen        Action = "account.frozen"
 	AccountUnfrozen      Action = "account.unfrozen"
 	SessionsRevoked      Action = "sessions.revoked"
-	CredentialMustChange Action = "credential.must_change"
+	CredentialMustChange Action = "credential.must_change" //nolint:gosec // the name of an action.
 	WebhookCreated       Action = "webhook.created"
 	WebhookPaused        Action = "webhook.paused"
 	WebhookResumed       Action = "webhook.resumed"

@@ -16,7 +16,9 @@ func TestRaised_NeverMakesADecisionLaxer(t *testing.T) {
 	now := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 	old := now.Add(-90 * 24 * time.Hour)
 	factors := []policy.Factor{
-		{ID: "chn_1", Method: factor.Email, Since: old}, {ID: "chn_2", Method: factor.SMS, Since: old}, {ID: "fct_1", Method: factor.TOTP, Since: old},
+		{ID: "chn_1", Method: factor.Email, Since: old},
+		{ID: "chn_2", Method: factor.SMS, Since: old},
+		{ID: "fct_1", Method: factor.TOTP, Since: old},
 		{ID: "saved", Method: factor.RecoveryCode, Since: old},
 	}
 	proof := func(f policy.Factor) factor.Evidence {
