@@ -85,6 +85,7 @@ func TestAnAccountUnderRecovery_IsFrozen(t *testing.T) {
 	require.Empty(t, s.Status(t, "ada").Restrict)
 
 	c, r := held(t, s)
+	settle(t, s)
 	before := s.Rows(t)
 	for _, a := range changes() {
 		apptest.Refused(t, a, http.StatusConflict, client.ProblemCodeRecoveryOpen)

@@ -91,6 +91,7 @@ func TestAmbiguousRequests_AreRefused(t *testing.T) {
 	s := apptest.New(t)
 	s.Register(t, apptest.Person{Ref: "ada", Email: ada, Phone: adaPhone})
 	c := s.Start(t, apptest.Claimant{Identifier: apptest.Email(ada)})
+	settle(t, s)
 	before := s.Rows(t)
 	start := `{"identifier":{"type":"email","value":"ada@example.com"},"reason":"lost_password"}`
 	claimantLine := "Holdfast-Claimant: " + c.ClaimantToken

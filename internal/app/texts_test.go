@@ -227,6 +227,7 @@ func TestCallbacks_OfOthersChangeNothing(t *testing.T) {
 	t.Parallel()
 	s := apptest.New(t, apptest.WithPhones())
 	c, m := ready(t, s)
+	settle(t, s)
 	rows := s.Rows(t)
 	good := twiliotest.Signed(apptest.StatusURL, twiliotest.StatusForm(m, "undelivered", ""))
 	forged := good
