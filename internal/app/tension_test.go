@@ -69,10 +69,12 @@ func TestANetworkThatProbes_WeighsOnItsOwnRecoveries(t *testing.T) {
 		s.Start(t, apptest.Claimant{Identifier: apptest.Email(fmt.Sprintf("nobody%d@example.com", n)), IP: from(n)})
 	}
 	require.Contains(t, s.look(t), "SourceDecoySurge")
+	tries := 0 // each from an address of its own, so that the wait meets no limit
 	require.Eventually(t, func() bool {
-		c := s.Start(t, apptest.Claimant{Identifier: apptest.Email(email(0)), IP: from(100)})
+		tries++
+		c := s.Start(t, apptest.Claimant{Identifier: apptest.Email(email(0)), IP: from(100 + tries)})
 		return reading(t, s, c.ID, "decoy_rate") == "present" && s.tier(t, c) == "moderate"
-	}, apptest.Patience, 500*time.Millisecond)
+	}, apptest.Patience, 1500*time.Millisecond)
 	c := s.Start(t, apptest.Claimant{Identifier: apptest.Email(email(1))})
 	require.Equal(t, "absent", reading(t, s, c.ID, "decoy_rate"))
 	require.Equal(t, "low", s.tier(t, c))
