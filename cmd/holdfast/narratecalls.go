@@ -190,6 +190,18 @@ func (n *narrator) grant(c claim) (string, error) {
 	return res.JSON201.Grant, nil
 }
 
+// finish waits until the recovery is ready, takes its grant and redeems it.
+func (n *narrator) finish(c claim) error {
+	if err := n.until(c, client.StateReady); err != nil {
+		return err
+	}
+	grant, err := n.grant(c)
+	if err != nil {
+		return err
+	}
+	return n.redeem(grant)
+}
+
 func (n *narrator) redeem(grant string) error {
 	for i := range 2 {
 		res, err := n.id.RedeemGrantWithResponse(n.ctx, &client.RedeemGrantParams{IdempotencyKey: n.key()}, client.RedeemGrantJSONRequestBody{Grant: grant})

@@ -55,14 +55,7 @@ func (n *narrator) dora() error {
 	if err := n.advance(r.NotBefore.Sub(time.Now().Add(n.shift)).Round(time.Minute) + 2*time.Minute); err != nil {
 		return err
 	}
-	if err := n.until(c, client.StateReady); err != nil {
-		return err
-	}
-	grant, err := n.grant(c)
-	if err != nil {
-		return err
-	}
-	return n.redeem(grant)
+	return n.finish(c)
 }
 
 // eve is S2: a thief claims, and the signed-in owner ends it in one step.
@@ -150,14 +143,7 @@ func (n *narrator) hana() error {
 	if err := n.advance(73 * time.Hour); err != nil {
 		return err
 	}
-	if err := n.until(c, client.StateReady); err != nil {
-		return err
-	}
-	grant, err := n.grant(c)
-	if err != nil {
-		return err
-	}
-	if err := n.redeem(grant); err != nil {
+	if err := n.finish(c); err != nil {
 		return err
 	}
 	n.say("He is in. Hana opens the link at her old address and adds a saved code: two kinds of proof against his one.")
