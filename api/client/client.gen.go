@@ -347,6 +347,27 @@ func (e ChannelType) Valid() bool {
 	}
 }
 
+// Defines values for ClientKeyAlgorithm.
+const (
+	ClientKeyAlgorithmES256 ClientKeyAlgorithm = "ES256"
+	ClientKeyAlgorithmEdDSA ClientKeyAlgorithm = "EdDSA"
+	ClientKeyAlgorithmRS256 ClientKeyAlgorithm = "RS256"
+)
+
+// Valid indicates whether the value is a known member of the ClientKeyAlgorithm enum.
+func (e ClientKeyAlgorithm) Valid() bool {
+	switch e {
+	case ClientKeyAlgorithmES256:
+		return true
+	case ClientKeyAlgorithmEdDSA:
+		return true
+	case ClientKeyAlgorithmRS256:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ClientKind.
 const (
 	AiAgent     ClientKind = "ai_agent"
@@ -478,16 +499,16 @@ func (e IdentifierType) Valid() bool {
 
 // Defines values for JWKAlg.
 const (
-	EdDSA JWKAlg = "EdDSA"
-	RS256 JWKAlg = "RS256"
+	JWKAlgEdDSA JWKAlg = "EdDSA"
+	JWKAlgRS256 JWKAlg = "RS256"
 )
 
 // Valid indicates whether the value is a known member of the JWKAlg enum.
 func (e JWKAlg) Valid() bool {
 	switch e {
-	case EdDSA:
+	case JWKAlgEdDSA:
 		return true
-	case RS256:
+	case JWKAlgRS256:
 		return true
 	default:
 		return false
@@ -496,13 +517,13 @@ func (e JWKAlg) Valid() bool {
 
 // Defines values for JWKCrv.
 const (
-	Ed25519 JWKCrv = "Ed25519"
+	JWKCrvEd25519 JWKCrv = "Ed25519"
 )
 
 // Valid indicates whether the value is a known member of the JWKCrv enum.
 func (e JWKCrv) Valid() bool {
 	switch e {
-	case Ed25519:
+	case JWKCrvEd25519:
 		return true
 	default:
 		return false
@@ -511,16 +532,16 @@ func (e JWKCrv) Valid() bool {
 
 // Defines values for JWKKty.
 const (
-	OKP JWKKty = "OKP"
-	RSA JWKKty = "RSA"
+	JWKKtyOKP JWKKty = "OKP"
+	JWKKtyRSA JWKKty = "RSA"
 )
 
 // Valid indicates whether the value is a known member of the JWKKty enum.
 func (e JWKKty) Valid() bool {
 	switch e {
-	case OKP:
+	case JWKKtyOKP:
 		return true
-	case RSA:
+	case JWKKtyRSA:
 		return true
 	default:
 		return false
@@ -529,13 +550,13 @@ func (e JWKKty) Valid() bool {
 
 // Defines values for JWKUse.
 const (
-	Sig JWKUse = "sig"
+	JWKUseSig JWKUse = "sig"
 )
 
 // Valid indicates whether the value is a known member of the JWKUse enum.
 func (e JWKUse) Valid() bool {
 	switch e {
-	case Sig:
+	case JWKUseSig:
 		return true
 	default:
 		return false
@@ -773,6 +794,81 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeUnavailable:
 		return true
 	case ProblemCodeUnsupportedMediaType:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PublicJWKAlg.
+const (
+	PublicJWKAlgES256 PublicJWKAlg = "ES256"
+	PublicJWKAlgEdDSA PublicJWKAlg = "EdDSA"
+	PublicJWKAlgRS256 PublicJWKAlg = "RS256"
+)
+
+// Valid indicates whether the value is a known member of the PublicJWKAlg enum.
+func (e PublicJWKAlg) Valid() bool {
+	switch e {
+	case PublicJWKAlgES256:
+		return true
+	case PublicJWKAlgEdDSA:
+		return true
+	case PublicJWKAlgRS256:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PublicJWKCrv.
+const (
+	PublicJWKCrvEd25519 PublicJWKCrv = "Ed25519"
+	PublicJWKCrvP256    PublicJWKCrv = "P-256"
+)
+
+// Valid indicates whether the value is a known member of the PublicJWKCrv enum.
+func (e PublicJWKCrv) Valid() bool {
+	switch e {
+	case PublicJWKCrvEd25519:
+		return true
+	case PublicJWKCrvP256:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PublicJWKKty.
+const (
+	PublicJWKKtyEC  PublicJWKKty = "EC"
+	PublicJWKKtyOKP PublicJWKKty = "OKP"
+	PublicJWKKtyRSA PublicJWKKty = "RSA"
+)
+
+// Valid indicates whether the value is a known member of the PublicJWKKty enum.
+func (e PublicJWKKty) Valid() bool {
+	switch e {
+	case PublicJWKKtyEC:
+		return true
+	case PublicJWKKtyOKP:
+		return true
+	case PublicJWKKtyRSA:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PublicJWKUse.
+const (
+	PublicJWKUseSig PublicJWKUse = "sig"
+)
+
+// Valid indicates whether the value is a known member of the PublicJWKUse enum.
+func (e PublicJWKUse) Valid() bool {
+	switch e {
+	case PublicJWKUseSig:
 		return true
 	default:
 		return false
@@ -1824,13 +1920,61 @@ type ClientCredential struct {
 // ClientID The id of a client.
 type ClientID = string
 
+// ClientKey A public key by which a client signs.
+type ClientKey struct {
+	// Algorithm The one algorithm that it verifies.
+	Algorithm ClientKeyAlgorithm `json:"algorithm"`
+
+	// CreatedAt When it was registered.
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt When it ends.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID A key's name, the client's own.
+	ID ClientKeyID `json:"id"`
+
+	// LastUsedAt When it was last used; up to a minute late.
+	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
+
+	// RevokedAt When it was ended.
+	RevokedAt *time.Time `json:"revoked_at,omitempty"`
+}
+
+// ClientKeyAlgorithm The one algorithm that it verifies.
+type ClientKeyAlgorithm string
+
+// ClientKeyID A key's name, the client's own.
+type ClientKeyID = string
+
+// ClientKeys Keys of a client.
+type ClientKeys struct {
+	// Keys The keys.
+	Keys []ClientKey `json:"keys"`
+}
+
+// ClientKeysRequest Public keys to register.
+type ClientKeysRequest struct {
+	// ExpiresInDays How long they live; 90 when left out.
+	ExpiresInDays *int `json:"expires_in_days,omitempty"`
+
+	// Keys The keys.
+	Keys []PublicJWK `json:"keys"`
+}
+
 // ClientKind A server's, one that lies in an app or a page, or an AI agent.
 type ClientKind string
 
 // ClientRequest A client to register.
 type ClientRequest struct {
-	// ExpiresInDays How long its credential lives; 90 when left out.
+	// APIKey Whether it gets a credential to send. Of `publishable` it always does.
+	APIKey *bool `json:"api_key,omitempty"`
+
+	// ExpiresInDays How long its credential and its keys live; 90 when left out.
 	ExpiresInDays *int `json:"expires_in_days,omitempty"`
+
+	// Keys Public keys by which it signs assertions.
+	Keys *[]PublicJWK `json:"keys,omitempty"`
 
 	// Kind A server's, one that lies in an app or a page, or an AI agent.
 	Kind ClientKind `json:"kind"`
@@ -2124,16 +2268,16 @@ type ImportReport struct {
 	Replaced int64 `json:"replaced"`
 }
 
-// IssuedClient A client and its new credential.
+// IssuedClient A client, and its new credential if it got one.
 type IssuedClient struct {
 	// Client A machine that may call.
 	Client RegisteredClient `json:"client"`
 
 	// Credential A credential without its secret.
-	Credential ClientCredential `json:"credential"`
+	Credential *ClientCredential `json:"credential,omitempty"`
 
 	// Token The credential itself. It is shown once and kept nowhere.
-	Token string `json:"token"`
+	Token *string `json:"token,omitempty"`
 }
 
 // JWK A public key (RFC 7518, RFC 8037).
@@ -2352,6 +2496,48 @@ type ProblemCode string
 // ProposalID The id of a proposal.
 type ProposalID = string
 
+// PublicJWK A public key (RFC 7517). Without a `kid` it is called by its thumbprint (RFC 7638). There is no place for anything private.
+type PublicJWK struct {
+	// Alg The algorithm; the key's form says it already.
+	Alg *PublicJWKAlg `json:"alg,omitempty"`
+
+	// Crv Its curve.
+	Crv *PublicJWKCrv `json:"crv,omitempty"`
+
+	// E Of RSA.
+	E *string `json:"e,omitempty"`
+
+	// Kid A key's name, the client's own.
+	Kid *ClientKeyID `json:"kid,omitempty"`
+
+	// Kty What kind of key it is.
+	Kty PublicJWKKty `json:"kty"`
+
+	// N Of RSA.
+	N *string `json:"n,omitempty"`
+
+	// Use What it is for.
+	Use *PublicJWKUse `json:"use,omitempty"`
+
+	// X Of a curve.
+	X *string `json:"x,omitempty"`
+
+	// Y Of P-256.
+	Y *string `json:"y,omitempty"`
+}
+
+// PublicJWKAlg The algorithm; the key's form says it already.
+type PublicJWKAlg string
+
+// PublicJWKCrv Its curve.
+type PublicJWKCrv string
+
+// PublicJWKKty What kind of key it is.
+type PublicJWKKty string
+
+// PublicJWKUse What it is for.
+type PublicJWKUse string
+
 // QueuedErasure An erasure that waits.
 type QueuedErasure struct {
 	// Erasure That it waits.
@@ -2499,6 +2685,9 @@ type RegisteredClient struct {
 
 	// ID The id of a client.
 	ID ClientID `json:"id"`
+
+	// Keys Its public keys, those that ended too.
+	Keys []ClientKey `json:"keys"`
 
 	// Kind A server's, one that lies in an app or a page, or an AI agent.
 	Kind ClientKind `json:"kind"`
@@ -3071,6 +3260,13 @@ type DisableClientParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// AddClientKeysParams defines parameters for AddClientKeys.
+type AddClientKeysParams struct {
+	// IdempotencyKey A quoted string that your client makes for this request, such as a random UUID. A retry with the same key within 24 hours
+	// gives the first answer again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // RotateClientParams defines parameters for RotateClient.
 type RotateClientParams struct {
 	// IdempotencyKey A quoted string that your client makes for this request, such as a random UUID. A retry with the same key within 24 hours
@@ -3261,6 +3457,9 @@ type DisableOwnerJSONRequestBody = OwnerRequest
 
 // DisableClientJSONRequestBody defines body for DisableClient for application/json ContentType.
 type DisableClientJSONRequestBody = DisableRequest
+
+// AddClientKeysJSONRequestBody defines body for AddClientKeys for application/json ContentType.
+type AddClientKeysJSONRequestBody = ClientKeysRequest
 
 // RotateClientJSONRequestBody defines body for RotateClient for application/json ContentType.
 type RotateClientJSONRequestBody = RotateRequest
@@ -3858,8 +4057,10 @@ type ClientInterface interface {
 
 	// CreateClientWithBody Register a client
 	//
-	// Scope `clients:write`; people only, with a fresh sign-in. A client has a human owner, who counts as one with it, and its
-	// credential an end. The `token` is shown once. What a kind can have at most stands in the matrix of capabilities.
+	// Scope `clients:write`; people only, with a fresh sign-in. A client has a human owner, who counts as one with it, and whatever it
+	// proves itself by has an end. The `token` is shown once. With `api_key: false` there is none: the client signs assertions by its
+	// `keys`, or calls by its cluster's token once the installation's document says which one stands for it. What a kind can have at
+	// most stands in the matrix of capabilities.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3868,8 +4069,10 @@ type ClientInterface interface {
 
 	// CreateClient Register a client
 	//
-	// Scope `clients:write`; people only, with a fresh sign-in. A client has a human owner, who counts as one with it, and its
-	// credential an end. The `token` is shown once. What a kind can have at most stands in the matrix of capabilities.
+	// Scope `clients:write`; people only, with a fresh sign-in. A client has a human owner, who counts as one with it, and whatever it
+	// proves itself by has an end. The `token` is shown once. With `api_key: false` there is none: the client signs assertions by its
+	// `keys`, or calls by its cluster's token once the installation's document says which one stands for it. What a kind can have at
+	// most stands in the matrix of capabilities.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3935,6 +4138,35 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/clients/{client_id}/disable (the `DisableClient` operationId).
 	DisableClient(ctx context.Context, clientID ClientID, params *DisableClientParams, body DisableClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddClientKeysWithBody Register public keys of a client
+	//
+	// Scope `clients:write`; people only, with a fresh sign-in. By a key the client signs assertions (RFC 7523), each good once, instead of
+	// sending a credential. Ed25519, P-256 and RSA of 2048 to 4096 bits; private keys are refused. Two may live at once, so that one can
+	// follow another; more, and a `kid` that the client has or had, are 409 `conflict`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/clients/{client_id}/keys (the `AddClientKeys` operationId).
+	AddClientKeysWithBody(ctx context.Context, clientID ClientID, params *AddClientKeysParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddClientKeys Register public keys of a client
+	//
+	// Scope `clients:write`; people only, with a fresh sign-in. By a key the client signs assertions (RFC 7523), each good once, instead of
+	// sending a credential. Ed25519, P-256 and RSA of 2048 to 4096 bits; private keys are refused. Two may live at once, so that one can
+	// follow another; more, and a `kid` that the client has or had, are 409 `conflict`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/clients/{client_id}/keys (the `AddClientKeys` operationId).
+	AddClientKeys(ctx context.Context, clientID ClientID, params *AddClientKeysParams, body AddClientKeysJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemoveClientKey End a key of a client
+	//
+	// Scope `clients:write`; people only. Every node refuses what the key signs with the next request. Doing it again changes nothing.
+	//
+	// Corresponds with DELETE /v1/clients/{client_id}/keys/{key_id} (the `RemoveClientKey` operationId).
+	RemoveClientKey(ctx context.Context, clientID ClientID, keyID ClientKeyID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RotateClientWithBody Give a client another credential
 	//
@@ -5348,8 +5580,10 @@ func (c *Client) ListClients(ctx context.Context, reqEditors ...RequestEditorFn)
 
 // CreateClientWithBody Register a client
 //
-// Scope `clients:write`; people only, with a fresh sign-in. A client has a human owner, who counts as one with it, and its
-// credential an end. The `token` is shown once. What a kind can have at most stands in the matrix of capabilities.
+// Scope `clients:write`; people only, with a fresh sign-in. A client has a human owner, who counts as one with it, and whatever it
+// proves itself by has an end. The `token` is shown once. With `api_key: false` there is none: the client signs assertions by its
+// `keys`, or calls by its cluster's token once the installation's document says which one stands for it. What a kind can have at
+// most stands in the matrix of capabilities.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5368,8 +5602,10 @@ func (c *Client) CreateClientWithBody(ctx context.Context, params *CreateClientP
 
 // CreateClient Register a client
 //
-// Scope `clients:write`; people only, with a fresh sign-in. A client has a human owner, who counts as one with it, and its
-// credential an end. The `token` is shown once. What a kind can have at most stands in the matrix of capabilities.
+// Scope `clients:write`; people only, with a fresh sign-in. A client has a human owner, who counts as one with it, and whatever it
+// proves itself by has an end. The `token` is shown once. With `api_key: false` there is none: the client signs assertions by its
+// `keys`, or calls by its cluster's token once the installation's document says which one stands for it. What a kind can have at
+// most stands in the matrix of capabilities.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5496,6 +5732,65 @@ func (c *Client) DisableClientWithBody(ctx context.Context, clientID ClientID, p
 // Corresponds with POST /v1/clients/{client_id}/disable (the `DisableClient` operationId).
 func (c *Client) DisableClient(ctx context.Context, clientID ClientID, params *DisableClientParams, body DisableClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDisableClientRequest(c.Server, clientID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddClientKeysWithBody Register public keys of a client
+//
+// Scope `clients:write`; people only, with a fresh sign-in. By a key the client signs assertions (RFC 7523), each good once, instead of
+// sending a credential. Ed25519, P-256 and RSA of 2048 to 4096 bits; private keys are refused. Two may live at once, so that one can
+// follow another; more, and a `kid` that the client has or had, are 409 `conflict`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/clients/{client_id}/keys (the `AddClientKeys` operationId).
+func (c *Client) AddClientKeysWithBody(ctx context.Context, clientID ClientID, params *AddClientKeysParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddClientKeysRequestWithBody(c.Server, clientID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddClientKeys Register public keys of a client
+//
+// Scope `clients:write`; people only, with a fresh sign-in. By a key the client signs assertions (RFC 7523), each good once, instead of
+// sending a credential. Ed25519, P-256 and RSA of 2048 to 4096 bits; private keys are refused. Two may live at once, so that one can
+// follow another; more, and a `kid` that the client has or had, are 409 `conflict`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/clients/{client_id}/keys (the `AddClientKeys` operationId).
+func (c *Client) AddClientKeys(ctx context.Context, clientID ClientID, params *AddClientKeysParams, body AddClientKeysJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddClientKeysRequest(c.Server, clientID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemoveClientKey End a key of a client
+//
+// Scope `clients:write`; people only. Every node refuses what the key signs with the next request. Doing it again changes nothing.
+//
+// Corresponds with DELETE /v1/clients/{client_id}/keys/{key_id} (the `RemoveClientKey` operationId).
+func (c *Client) RemoveClientKey(ctx context.Context, clientID ClientID, keyID ClientKeyID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemoveClientKeyRequest(c.Server, clientID, keyID)
 	if err != nil {
 		return nil, err
 	}
@@ -8536,6 +8831,107 @@ func NewDisableClientRequestWithBody(server string, clientID ClientID, params *D
 	return req, nil
 }
 
+// NewAddClientKeysRequest calls the generic AddClientKeys builder with application/json body
+func NewAddClientKeysRequest(server string, clientID ClientID, params *AddClientKeysParams, body AddClientKeysJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddClientKeysRequestWithBody(server, clientID, params, "application/json", bodyReader)
+}
+
+// NewAddClientKeysRequestWithBody constructs an http.Request for the AddClientKeys method, with any body, and a specified content type
+func NewAddClientKeysRequestWithBody(server string, clientID ClientID, params *AddClientKeysParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/clients/%s/keys", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewRemoveClientKeyRequest constructs an http.Request for the RemoveClientKey method
+func NewRemoveClientKeyRequest(server string, clientID ClientID, keyID ClientKeyID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "key_id", keyID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/clients/%s/keys/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewRotateClientRequest calls the generic RotateClient builder with application/json body
 func NewRotateClientRequest(server string, clientID ClientID, params *RotateClientParams, body RotateClientJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -10463,8 +10859,10 @@ type ClientWithResponsesInterface interface {
 
 	// CreateClientWithBodyWithResponse Register a client
 	//
-	// Scope `clients:write`; people only, with a fresh sign-in. A client has a human owner, who counts as one with it, and its
-	// credential an end. The `token` is shown once. What a kind can have at most stands in the matrix of capabilities.
+	// Scope `clients:write`; people only, with a fresh sign-in. A client has a human owner, who counts as one with it, and whatever it
+	// proves itself by has an end. The `token` is shown once. With `api_key: false` there is none: the client signs assertions by its
+	// `keys`, or calls by its cluster's token once the installation's document says which one stands for it. What a kind can have at
+	// most stands in the matrix of capabilities.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -10473,8 +10871,10 @@ type ClientWithResponsesInterface interface {
 
 	// CreateClientWithResponse Register a client
 	//
-	// Scope `clients:write`; people only, with a fresh sign-in. A client has a human owner, who counts as one with it, and its
-	// credential an end. The `token` is shown once. What a kind can have at most stands in the matrix of capabilities.
+	// Scope `clients:write`; people only, with a fresh sign-in. A client has a human owner, who counts as one with it, and whatever it
+	// proves itself by has an end. The `token` is shown once. With `api_key: false` there is none: the client signs assertions by its
+	// `keys`, or calls by its cluster's token once the installation's document says which one stands for it. What a kind can have at
+	// most stands in the matrix of capabilities.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -10540,6 +10940,37 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/clients/{client_id}/disable (the `DisableClient` operationId).
 	DisableClientWithResponse(ctx context.Context, clientID ClientID, params *DisableClientParams, body DisableClientJSONRequestBody, reqEditors ...RequestEditorFn) (*DisableClientResponse, error)
+
+	// AddClientKeysWithBodyWithResponse Register public keys of a client
+	//
+	// Scope `clients:write`; people only, with a fresh sign-in. By a key the client signs assertions (RFC 7523), each good once, instead of
+	// sending a credential. Ed25519, P-256 and RSA of 2048 to 4096 bits; private keys are refused. Two may live at once, so that one can
+	// follow another; more, and a `kid` that the client has or had, are 409 `conflict`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/clients/{client_id}/keys (the `AddClientKeys` operationId).
+	AddClientKeysWithBodyWithResponse(ctx context.Context, clientID ClientID, params *AddClientKeysParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddClientKeysResponse, error)
+
+	// AddClientKeysWithResponse Register public keys of a client
+	//
+	// Scope `clients:write`; people only, with a fresh sign-in. By a key the client signs assertions (RFC 7523), each good once, instead of
+	// sending a credential. Ed25519, P-256 and RSA of 2048 to 4096 bits; private keys are refused. Two may live at once, so that one can
+	// follow another; more, and a `kid` that the client has or had, are 409 `conflict`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/clients/{client_id}/keys (the `AddClientKeys` operationId).
+	AddClientKeysWithResponse(ctx context.Context, clientID ClientID, params *AddClientKeysParams, body AddClientKeysJSONRequestBody, reqEditors ...RequestEditorFn) (*AddClientKeysResponse, error)
+
+	// RemoveClientKeyWithResponse End a key of a client
+	//
+	// Scope `clients:write`; people only. Every node refuses what the key signs with the next request. Doing it again changes nothing.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/clients/{client_id}/keys/{key_id} (the `RemoveClientKey` operationId).
+	RemoveClientKeyWithResponse(ctx context.Context, clientID ClientID, keyID ClientKeyID, reqEditors ...RequestEditorFn) (*RemoveClientKeyResponse, error)
 
 	// RotateClientWithBodyWithResponse Give a client another credential
 	//
@@ -16064,6 +16495,263 @@ func (r DisableClientResponse) ContentType() string {
 	return ""
 }
 
+// AddClientKeysResponse401Headers the declared response headers of an HTTP 401 response for AddClientKeys
+type AddClientKeysResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// AddClientKeysResponse409Headers the declared response headers of an HTTP 409 response for AddClientKeys
+type AddClientKeysResponse409Headers struct {
+	RetryAfter *int
+}
+
+// AddClientKeysResponse429Headers the declared response headers of an HTTP 429 response for AddClientKeys
+type AddClientKeysResponse429Headers struct {
+	RetryAfter *int
+}
+
+// AddClientKeysResponse503Headers the declared response headers of an HTTP 503 response for AddClientKeys
+type AddClientKeysResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AddClientKeysResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *ClientKeys
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMedia
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Refused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *Throttled
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AddClientKeysResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *AddClientKeysResponse409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AddClientKeysResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AddClientKeysResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r AddClientKeysResponse) GetJSON201() *ClientKeys {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AddClientKeysResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AddClientKeysResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AddClientKeysResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AddClientKeysResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r AddClientKeysResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AddClientKeysResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AddClientKeysResponse) GetApplicationProblemJSON415() *UnsupportedMedia {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AddClientKeysResponse) GetApplicationProblemJSON422() *Refused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AddClientKeysResponse) GetApplicationProblemJSON429() *Throttled {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r AddClientKeysResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AddClientKeysResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AddClientKeysResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddClientKeysResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddClientKeysResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddClientKeysResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RemoveClientKeyResponse401Headers the declared response headers of an HTTP 401 response for RemoveClientKey
+type RemoveClientKeyResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// RemoveClientKeyResponse429Headers the declared response headers of an HTTP 429 response for RemoveClientKey
+type RemoveClientKeyResponse429Headers struct {
+	RetryAfter *int
+}
+
+// RemoveClientKeyResponse503Headers the declared response headers of an HTTP 503 response for RemoveClientKey
+type RemoveClientKeyResponse503Headers struct {
+	RetryAfter *int
+}
+
+type RemoveClientKeyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Refused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *Throttled
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RemoveClientKeyResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RemoveClientKeyResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RemoveClientKeyResponse503Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r RemoveClientKeyResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r RemoveClientKeyResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r RemoveClientKeyResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r RemoveClientKeyResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r RemoveClientKeyResponse) GetApplicationProblemJSON422() *Refused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r RemoveClientKeyResponse) GetApplicationProblemJSON429() *Throttled {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r RemoveClientKeyResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r RemoveClientKeyResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r RemoveClientKeyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RemoveClientKeyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemoveClientKeyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RemoveClientKeyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // RotateClientResponse401Headers the declared response headers of an HTTP 401 response for RotateClient
 type RotateClientResponse401Headers struct {
 	WWWAuthenticate string
@@ -20334,8 +21022,10 @@ func (c *ClientWithResponses) ListClientsWithResponse(ctx context.Context, reqEd
 
 // CreateClientWithBodyWithResponse Register a client
 //
-// Scope `clients:write`; people only, with a fresh sign-in. A client has a human owner, who counts as one with it, and its
-// credential an end. The `token` is shown once. What a kind can have at most stands in the matrix of capabilities.
+// Scope `clients:write`; people only, with a fresh sign-in. A client has a human owner, who counts as one with it, and whatever it
+// proves itself by has an end. The `token` is shown once. With `api_key: false` there is none: the client signs assertions by its
+// `keys`, or calls by its cluster's token once the installation's document says which one stands for it. What a kind can have at
+// most stands in the matrix of capabilities.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -20350,8 +21040,10 @@ func (c *ClientWithResponses) CreateClientWithBodyWithResponse(ctx context.Conte
 
 // CreateClientWithResponse Register a client
 //
-// Scope `clients:write`; people only, with a fresh sign-in. A client has a human owner, who counts as one with it, and its
-// credential an end. The `token` is shown once. What a kind can have at most stands in the matrix of capabilities.
+// Scope `clients:write`; people only, with a fresh sign-in. A client has a human owner, who counts as one with it, and whatever it
+// proves itself by has an end. The `token` is shown once. With `api_key: false` there is none: the client signs assertions by its
+// `keys`, or calls by its cluster's token once the installation's document says which one stands for it. What a kind can have at
+// most stands in the matrix of capabilities.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -20458,6 +21150,55 @@ func (c *ClientWithResponses) DisableClientWithResponse(ctx context.Context, cli
 		return nil, err
 	}
 	return ParseDisableClientResponse(rsp)
+}
+
+// AddClientKeysWithBodyWithResponse Register public keys of a client
+//
+// Scope `clients:write`; people only, with a fresh sign-in. By a key the client signs assertions (RFC 7523), each good once, instead of
+// sending a credential. Ed25519, P-256 and RSA of 2048 to 4096 bits; private keys are refused. Two may live at once, so that one can
+// follow another; more, and a `kid` that the client has or had, are 409 `conflict`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/clients/{client_id}/keys (the `AddClientKeys` operationId).
+func (c *ClientWithResponses) AddClientKeysWithBodyWithResponse(ctx context.Context, clientID ClientID, params *AddClientKeysParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddClientKeysResponse, error) {
+	rsp, err := c.AddClientKeysWithBody(ctx, clientID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddClientKeysResponse(rsp)
+}
+
+// AddClientKeysWithResponse Register public keys of a client
+//
+// Scope `clients:write`; people only, with a fresh sign-in. By a key the client signs assertions (RFC 7523), each good once, instead of
+// sending a credential. Ed25519, P-256 and RSA of 2048 to 4096 bits; private keys are refused. Two may live at once, so that one can
+// follow another; more, and a `kid` that the client has or had, are 409 `conflict`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/clients/{client_id}/keys (the `AddClientKeys` operationId).
+func (c *ClientWithResponses) AddClientKeysWithResponse(ctx context.Context, clientID ClientID, params *AddClientKeysParams, body AddClientKeysJSONRequestBody, reqEditors ...RequestEditorFn) (*AddClientKeysResponse, error) {
+	rsp, err := c.AddClientKeys(ctx, clientID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddClientKeysResponse(rsp)
+}
+
+// RemoveClientKeyWithResponse End a key of a client
+//
+// Scope `clients:write`; people only. Every node refuses what the key signs with the next request. Doing it again changes nothing.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/clients/{client_id}/keys/{key_id} (the `RemoveClientKey` operationId).
+func (c *ClientWithResponses) RemoveClientKeyWithResponse(ctx context.Context, clientID ClientID, keyID ClientKeyID, reqEditors ...RequestEditorFn) (*RemoveClientKeyResponse, error) {
+	rsp, err := c.RemoveClientKey(ctx, clientID, keyID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemoveClientKeyResponse(rsp)
 }
 
 // RotateClientWithBodyWithResponse Give a client another credential
@@ -26188,6 +26929,263 @@ func ParseDisableClientResponse(rsp *http.Response) (*DisableClientResponse, err
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers DisableClientResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAddClientKeysResponse parses an HTTP response from a AddClientKeysWithResponse call
+func ParseAddClientKeysResponse(rsp *http.Response) (*AddClientKeysResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddClientKeysResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest ClientKeys
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMedia
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Throttled
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AddClientKeysResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers AddClientKeysResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers AddClientKeysResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AddClientKeysResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRemoveClientKeyResponse parses an HTTP response from a RemoveClientKeyWithResponse call
+func ParseRemoveClientKeyResponse(rsp *http.Response) (*RemoveClientKeyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemoveClientKeyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Throttled
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers RemoveClientKeyResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers RemoveClientKeyResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers RemoveClientKeyResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

@@ -154,15 +154,24 @@ type clientCreateCmd struct {
 	Owner  string        `required:"" help:"The human who answers for it."`
 	Scope  []string      `required:"" help:"What it may do, such as recoveries:start. Repeat, or separate by commas."`
 	Kind   string        `default:"service" enum:"service,publishable,ai_agent" help:"service (keeps its secret), publishable (lies in an app; recoveries:start only) or ai_agent (cases:read, cases:note, cases:propose, cases:flag)."`
-	Life   time.Duration `default:"2160h" help:"How long the credential lives, 1h to 9600h (400 days)."`
+	Life   time.Duration `default:"2160h" help:"How long the credential and the keys live, 1h to 9600h (400 days)."`
+	Keys   string        `help:"A file with its public keys, by which it signs assertions: a JWK set, a JWK, or PEM."`
+
+	NoAPIKey bool `name:"no-api-key" help:"Make no credential: it signs by its keys, or calls by its cluster's token."`
 }
 
 // Run creates the client.
 func (c clientCreateCmd) Run(e *env) error {
-	return e.withClients(func(clients *credential.Clients) error {
-		cmd := credential.CreateCommand{
-			Tenant: c.Tenant, Name: c.Name, Owner: c.Owner, Kind: credential.Kind(c.Kind), Lifetime: c.Life, By: operator(),
+	cmd := credential.CreateCommand{
+		Tenant: c.Tenant, Name: c.Name, Owner: c.Owner, Kind: credential.Kind(c.Kind), Lifetime: c.Life, Keyless: c.NoAPIKey, By: operator(),
+	}
+	if c.Keys != "" {
+		var err error
+		if cmd.Keys, err = readKeys(c.Keys); err != nil {
+			return err
 		}
+	}
+	return e.withClients(func(clients *credential.Clients) error {
 		for _, s := range c.Scope {
 			cmd.Scopes = append(cmd.Scopes, credential.Scope(s))
 		}
@@ -178,6 +187,12 @@ func (c clientCreateCmd) Run(e *env) error {
 // printIssued shows a credential; it cannot be shown again.
 func (e *env) printIssued(made credential.Issued) {
 	e.printf("client      %s\n", made.Client.ID)
+	for _, k := range made.Client.Keys {
+		e.printf("key         %s, %s, expires %s\n", k.ID, k.Algorithm, k.ExpiresAt.Format(time.RFC3339))
+	}
+	if made.Credential.PublicID == "" {
+		return
+	}
 	e.printf("credential  %s, expires %s\n", made.Credential.PublicID, made.Credential.ExpiresAt.Format(time.RFC3339))
 	e.printf("token       %s\n", made.Token.Reveal())
 	e.printf("Keep the token now: only its hash is stored, and it is not shown again.\n")
@@ -202,6 +217,9 @@ func (c clientListCmd) Run(e *env) error {
 			for _, s := range x.Scopes {
 				scopes = append(scopes, string(s))
 			}
+			if len(x.Credentials) == 0 {
+				t.printf("%s\t%s\t%s\t%s\t%s\t(none)\t\t%s\t%s\n", x.ID, x.Name, x.Kind, x.Owner, strings.Join(scopes, ","), moment(x.LastUsed()), stateOf(x, credential.Info{}))
+			}
 			for _, k := range x.Credentials {
 				t.printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, x.Name, x.Kind, x.Owner, strings.Join(scopes, ","), k.PublicID,
 					k.ExpiresAt.Format(time.RFC3339), moment(k.LastUsedAt), stateOf(x, k))
@@ -217,6 +235,8 @@ func stateOf(c credential.Client, k credential.Info) string {
 		return "disabled"
 	case !k.RevokedAt.IsZero():
 		return "revoked"
+	case k.PublicID == "":
+		return "registered"
 	default:
 		return "issued"
 	}

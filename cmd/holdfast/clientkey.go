@@ -25,16 +25,12 @@ type clientKeyAddCmd struct {
 
 // Run registers the keys.
 func (c clientKeyAddCmd) Run(e *env) error {
-	text, err := os.ReadFile(c.File)
-	if err != nil {
-		return fault.Wrap(err, "read the keys")
-	}
-	keys, err := assertion.ParseKeys(text)
+	keys, err := readKeys(c.File)
 	if err != nil {
 		return err
 	}
 	return e.withClients(func(clients *credential.Clients) error {
-		err := clients.AddKeys(e.ctx, credential.AddKeysCommand{Tenant: c.Tenant, Client: c.Client, Keys: keys, Lifetime: c.Life, By: operator()})
+		_, err := clients.AddKeys(e.ctx, credential.AddKeysCommand{Tenant: c.Tenant, Client: c.Client, Keys: keys, Lifetime: c.Life, By: operator()})
 		if err != nil {
 			return err
 		}
@@ -44,6 +40,14 @@ func (c clientKeyAddCmd) Run(e *env) error {
 		e.printf("The client may call by assertions of type %s that name the kid, and keep no credential: revoke those that it does not need.\n", assertion.Type)
 		return nil
 	})
+}
+
+func readKeys(file string) ([]credential.PublicKey, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fault.Wrap(err, "read the keys")
+	}
+	return assertion.ParseKeys(text)
 }
 
 type clientKeyListCmd struct {

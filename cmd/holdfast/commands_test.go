@@ -98,6 +98,10 @@ func TestOperators_SetUpAnInstallation(t *testing.T) {
 	require.Contains(t, operate(t, environ, "", "client", "key", "add", "--tenant", "acme", id, keyFile), "k1, EdDSA")
 	require.Contains(t, operate(t, environ, "", "client", "key", "list", "--tenant", "acme", id), "k1")
 	require.Contains(t, operate(t, environ, "", "client", "key", "remove", "--tenant", "acme", id, "k1"), "at once")
+	keyed := operate(t, environ, "", "client", "create", "--tenant", "acme", "--name", "signer", "--owner", "Robin", "--scope", "accounts:read", "--no-api-key", "--keys", keyFile)
+	require.Contains(t, keyed, "k1, EdDSA")
+	require.NotContains(t, keyed, "token")
+	require.Contains(t, operate(t, environ, "", "client", "list", "--tenant", "acme"), "registered")
 	operate(t, environ, "", "client", "revoke", "--tenant", "acme", id, "--credential", field(t, made, "credential"))
 	operate(t, environ, "", "client", "create", "--tenant", "acme", "--name", "helper", "--owner", "Robin", "--kind", "ai_agent", "--scope", "cases:read")
 	require.Contains(t, operate(t, environ, "", "client", "disable", "--all-ai"), "1 disabled")
@@ -122,7 +126,7 @@ func TestOperators_SetUpAnInstallation(t *testing.T) {
 		require.Contains(t, events, action)
 	}
 	require.NotContains(t, events, "example.com", "events hold no personal data")
-	require.Equal(t, 2, strings.Count(operate(t, environ, "", "audit", "list", "--tenant", "acme", "--json", "--action", "nhi.created"), "\n"))
+	require.Equal(t, 3, strings.Count(operate(t, environ, "", "audit", "list", "--tenant", "acme", "--json", "--action", "nhi.created"), "\n"))
 }
 
 // The keyring's life: an old key can be retired once everything is under the new one.

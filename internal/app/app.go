@@ -343,7 +343,7 @@ func (a *App) edge(lim limits, deps Deps) error {
 	server, err := httpapi.New(httpapi.Config{
 		Texts: heard, Replies: a.Config.Twilio.Replies,
 		Alerts: a.Abuse.Desk, Controls: a.Abuse.Controls, Funnel: a.Abuse.Funnel,
-		PublicURL: h.PublicURL, Contract: api.OpenAPI(), Recoveries: a.Recoveries, Accounts: a.Accounts, Cases: a.Cases, Clients: a.Clients, Registry: a.Clients, Audit: a.Audit, Limits: lim,
+		PublicURL: h.PublicURL, Contract: api.OpenAPI(), Recoveries: a.Recoveries, Accounts: a.Accounts, Cases: a.Cases, Clients: a.Clients, Registry: a.Clients, ReadKeys: assertion.ParseKeys, Audit: a.Audit, Limits: lim,
 		Pages: pages, JWKS: a.Keys.JWKS, Keyring: a.Keys, Webhooks: a.Endpoints,
 		Source: func(r *http.Request) (netip.Addr, error) {
 			return throttle.ClientAddr(r, h.TrustedProxies, h.ProxyHops)

@@ -18,34 +18,51 @@ import (
 	"github.com/holdfast/holdfast/internal/credential/assertion"
 )
 
+// signingKey is a private key that a client keeps.
+type signingKey struct {
+	jwk    []byte // the public half
+	signer jose.Signer
+}
+
+func newSigningKey(t *testing.T, kid string) signingKey {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	jwk, err := jose.JSONWebKey{Key: public, KeyID: kid}.MarshalJSON()
+	require.NoError(t, err)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.EdDSA, Key: jose.JSONWebKey{Key: private, KeyID: kid}},
+		(&jose.SignerOptions{}).WithType(assertion.Type))
+	require.NoError(t, err)
+	return signingKey{jwk: jwk, signer: signer}
+}
+
+// sign makes a new assertion of the client, good for five minutes from now.
+func (k signingKey) sign(t *testing.T, s *apptest.Service, client string) string {
+	t.Helper()
+	now := s.Now(t)
+	payload, err := json.Marshal(map[string]any{
+		"iss": client, "sub": client, "aud": apptest.Public, "iat": now.Unix(), "exp": now.Add(assertion.MaxLifetime).Unix(), "jti": rand.Text(),
+	})
+	require.NoError(t, err)
+	signed, err := k.signer.Sign(payload)
+	require.NoError(t, err)
+	text, err := signed.CompactSerialize()
+	require.NoError(t, err)
+	return text
+}
+
 // A server that keeps a private key calls by what it signs, under the same rules as by a credential.
 func TestClients_CallByAssertionsThatTheySign(t *testing.T) {
 	t.Parallel()
 	s := apptest.New(t)
 	_, id := s.Client(t, apptest.Tenant, credential.AccountsRead)
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	require.NoError(t, err)
-	jwk, err := jose.JSONWebKey{Key: public, KeyID: "k1"}.MarshalJSON()
-	require.NoError(t, err)
-	keys, err := assertion.ParseKeys(jwk)
+	key := newSigningKey(t, "k1")
+	keys, err := assertion.ParseKeys(key.jwk)
 	require.NoError(t, err)
 	by := audit.Actor{Kind: audit.ActorOperator, ID: "test"}
-	require.NoError(t, s.App.Clients.AddKeys(t.Context(), credential.AddKeysCommand{Tenant: apptest.Tenant, Client: id, Keys: keys, By: by}))
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.EdDSA, Key: jose.JSONWebKey{Key: private, KeyID: "k1"}},
-		(&jose.SignerOptions{}).WithType(assertion.Type))
+	_, err = s.App.Clients.AddKeys(t.Context(), credential.AddKeysCommand{Tenant: apptest.Tenant, Client: id, Keys: keys, By: by})
 	require.NoError(t, err)
-	sign := func() string {
-		now := s.Now(t)
-		payload, err := json.Marshal(map[string]any{
-			"iss": id, "sub": id, "aud": apptest.Public, "iat": now.Unix(), "exp": now.Add(assertion.MaxLifetime).Unix(), "jti": rand.Text(),
-		})
-		require.NoError(t, err)
-		signed, err := signer.Sign(payload)
-		require.NoError(t, err)
-		text, err := signed.CompactSerialize()
-		require.NoError(t, err)
-		return text
-	}
+	sign := func() string { return key.sign(t, s, id) }
 	status := apptest.Request{Method: http.MethodGet, Path: "/v1/accounts/nobody/status"}
 	call := func(token string) apptest.Answer {
 		r := status

@@ -33,25 +33,25 @@ func TestOperators_RegisterRotateAndDisableClients(t *testing.T) {
 	works := func(token string) int {
 		return s.Do(t, apptest.Request{Method: http.MethodGet, Path: "/v1/accounts/nobody/status", As: token}).Status
 	}
-	require.Equal(t, http.StatusNotFound, works(made.Token))
+	require.Equal(t, http.StatusNotFound, works(*made.Token))
 
 	list := apptest.Decode[client.RegisteredClients](t, s.Do(t, apptest.Request{Method: http.MethodGet, Path: "/v1/clients", As: operator}), http.StatusOK)
 	require.Len(t, list.Clients, 3, "this one, and the two that every test has")
 	auditor := s.Staff(t, "aude", credential.Auditor)
-	require.NotContains(t, s.Do(t, apptest.Request{Method: http.MethodGet, Path: "/v1/clients", As: auditor}).Body, made.Token)
+	require.NotContains(t, s.Do(t, apptest.Request{Method: http.MethodGet, Path: "/v1/clients", As: auditor}).Body, *made.Token)
 	apptest.Refused(t, register(t, s, auditor, in, ""), http.StatusForbidden, client.ProblemCodeForbidden)
 
 	rotate := apptest.Request{Method: http.MethodPost, Path: "/v1/clients/" + made.Client.ID + "/rotate", As: operator, Body: client.RotateRequest{}}
 	again := apptest.Decode[client.IssuedClient](t, s.Do(t, rotate), http.StatusCreated)
-	require.Equal(t, http.StatusNotFound, works(again.Token))
+	require.Equal(t, http.StatusNotFound, works(*again.Token))
 	apptest.Refused(t, s.Do(t, rotate), http.StatusConflict, client.ProblemCodeConflict)
 	disable := apptest.Request{Method: http.MethodPost, Path: "/v1/clients/" + made.Client.ID + "/disable", As: operator, Body: client.DisableRequest{Credential: &made.Credential.ID}}
 	require.Equal(t, http.StatusNoContent, s.Do(t, disable).Status)
-	require.Equal(t, http.StatusUnauthorized, works(made.Token))
-	require.Equal(t, http.StatusNotFound, works(again.Token), "the other one lives")
+	require.Equal(t, http.StatusUnauthorized, works(*made.Token))
+	require.Equal(t, http.StatusNotFound, works(*again.Token), "the other one lives")
 	disable.Body = nil
 	require.Equal(t, http.StatusNoContent, s.Do(t, disable).Status)
-	require.Equal(t, http.StatusUnauthorized, works(again.Token))
+	require.Equal(t, http.StatusUnauthorized, works(*again.Token))
 
 	for name, change := range map[string]func(*client.ClientRequest){
 		"an AI agent that decides":  func(c *client.ClientRequest) { c.Kind, c.Scopes = client.AiAgent, []string{"cases:decide"} },
@@ -66,7 +66,7 @@ func TestOperators_RegisterRotateAndDisableClients(t *testing.T) {
 	}
 	person := credential.PersonID("olga@staff.example.com")
 	require.Equal(t, 4, apptest.Query[int](t, s, `SELECT count(*) FROM audit_event e JOIN audit_personal p ON p.tenant_id = e.tenant_id AND p.event_id = e.id WHERE e.actor_kind = 'operator' AND e.actor_id = $1 AND p.request_id <> ''`, person))
-	require.NotContains(t, s.Log.String(), made.Token)
+	require.NotContains(t, s.Log.String(), *made.Token)
 	require.NotContains(t, s.Log.String(), "olga@", "the log knows people by what the trail calls them")
 }
 
@@ -150,7 +150,7 @@ func TestOwnerDisabled_TheirClientsAreRefusedOnEveryNode(t *testing.T) {
 	operator := a.Staff(t, "olga", credential.Operator)
 	make := func(owner string) string {
 		in := client.ClientRequest{Name: "x", Kind: client.Service, Owner: owner, Scopes: []string{"accounts:read"}}
-		return apptest.Decode[client.IssuedClient](t, register(t, a, operator, in, ""), http.StatusCreated).Token
+		return *apptest.Decode[client.IssuedClient](t, register(t, a, operator, in, ""), http.StatusCreated).Token
 	}
 	gone, goneToo, stays := make("robin@example.com"), make(" ROBIN@example.com"[1:]), make("sam@example.com")
 	status := func(s *apptest.Service, token string) int {

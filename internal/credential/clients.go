@@ -63,28 +63,30 @@ func NewClients(cfg Config) (*Clients, error) {
 	return s, nil
 }
 
-// CreateCommand makes a client with its first credential.
+// CreateCommand makes a client with what it proves itself by.
 type CreateCommand struct {
 	Tenant    string
 	Name      string
 	Kind      Kind
 	Owner     string // required: a human who answers for it
 	Scopes    []Scope
-	Lifetime  time.Duration // DefaultLifetime when zero; MaxLifetime at most
+	Keyless   bool          // without a credential of ours: it signs by its keys, or calls by its cluster's token (ADR 0030)
+	Keys      []PublicKey   // by which it signs assertions; two at most, and none of a publishable client
+	Lifetime  time.Duration // of the credential and the keys; DefaultLifetime when zero; MaxLifetime at most
 	By        audit.Actor
 	RequestID string
 	Key       idempotency.Key
 }
 
-// Issued is a new credential. The token is shown once and kept nowhere.
+// Issued is a new credential. The token is shown once and kept nowhere. Both are zero for a client without one.
 type Issued struct {
 	Client     Client
 	Credential Info
 	Token      secret.String
 }
 
-// CreateClient makes a client with its first credential. What a client of each kind can have at most says Kind.Scopes: a
-// publishable one may only start recoveries, for its credential lies in an app that anybody can open.
+// CreateClient makes a client with its first credential and its keys. What a client of each kind can have at most says
+// Kind.Scopes: a publishable one may only start recoveries, for its credential lies in an app that anybody can open.
 //
 // Faults: CodeInvalidRequest, CodeNotFound for the tenant.
 func (s *Clients) CreateClient(ctx context.Context, cmd CreateCommand) (Issued, error) {
@@ -104,12 +106,20 @@ func (s *Clients) CreateClient(ctx context.Context, cmd CreateCommand) (Issued, 
 			Tenant: cmd.Tenant, ID: secret.NewID("cli", now, s.Rand), Name: cmd.Name, Kind: cmd.Kind, Owner: cmd.Owner,
 			Scopes: slices.Compact(slices.Sorted(slices.Values(cmd.Scopes))), CreatedAt: now,
 		}
-		issued := issue(c, token, now, lifetime)
-		event := s.event(cmd.By, c, now, audit.ClientCreated, map[string]any{
-			"credential": token.PublicID, "kind": string(c.Kind), "scopes": c.Scopes, "owner": PersonID(c.Owner),
-		})
-		event.RequestID = cmd.RequestID
-		if err := tx.Apply(ctx, Change{Tenant: c.Tenant, Client: c.ID, At: now, Create: &c, Add: issued.stored(token), Event: event}); err != nil {
+		change := Change{Tenant: c.Tenant, Client: c.ID, At: now, Create: &c}
+		details := map[string]any{"kind": string(c.Kind), "scopes": c.Scopes, "owner": PersonID(c.Owner)}
+		issued := Issued{Client: c}
+		if !cmd.Keyless {
+			issued = issue(c, token, now, lifetime)
+			change.Add, details["credential"] = issued.stored(token), token.PublicID
+		}
+		if len(cmd.Keys) > 0 {
+			change.AddKeys, issued.Client.Keys = newKeys(cmd.Keys, now, lifetime)
+			details["keys"] = keyIDs(cmd.Keys)
+		}
+		change.Event = s.event(cmd.By, c, now, audit.ClientCreated, details)
+		change.Event.RequestID = cmd.RequestID
+		if err := tx.Apply(ctx, change); err != nil {
 			return err
 		}
 		out.Value = keepable(issued)
@@ -143,6 +153,10 @@ func checkClient(cmd CreateCommand) error {
 		return invalid("/kind", "must be service, publishable or ai_agent")
 	case len(cmd.Scopes) == 0:
 		return invalid("/scopes", "must not be empty")
+	case len(cmd.Keys) > maxLive:
+		return invalid("/keys", "must be two at most")
+	case cmd.Kind == Publishable && (cmd.Keyless || len(cmd.Keys) > 0):
+		return invalid("/kind", "publishable has a credential and nothing else: what lies in an app keeps no private key")
 	}
 	for _, sc := range cmd.Scopes {
 		if !slices.Contains(Scopes(), sc) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast/holdfast/internal/audit"
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/idempotency"
 )
 
 // PublicKey is a key by which a client signs assertions (RFC 7523). Its form says the one algorithm that it verifies.
@@ -71,44 +72,65 @@ type AddKeysCommand struct {
 	Lifetime  time.Duration // DefaultLifetime when zero; MaxLifetime at most
 	By        audit.Actor
 	RequestID string
+	Key       idempotency.Key
 }
 
 // AddKeys registers public keys, by which the client may sign assertions instead of sending a credential. Two may be alive at
 // once, so that one can follow another; more, and a name that was used before, are fault.CodeConflict. What lies in an app keeps
-// no private key: a publishable client is fault.CodeInvalidRequest. A disabled client is fault.CodeNotFound.
-func (s *Clients) AddKeys(ctx context.Context, cmd AddKeysCommand) error {
+// no private key: a publishable client is fault.CodeInvalidRequest. A disabled client is fault.CodeNotFound. It gives the new keys.
+func (s *Clients) AddKeys(ctx context.Context, cmd AddKeysCommand) ([]Key, error) {
 	if cmd.Lifetime == 0 {
 		cmd.Lifetime = DefaultLifetime
 	}
 	switch {
 	case len(cmd.Keys) == 0 || len(cmd.Keys) > maxLive:
-		return invalid("/keys", "must be one or two")
+		return nil, invalid("/keys", "must be one or two")
 	case cmd.Lifetime < time.Second || cmd.Lifetime > MaxLifetime:
-		return invalid("/lifetime", "must be 400 days at most")
+		return nil, invalid("/lifetime", "must be 400 days at most")
 	}
+	var out answer[[]Key]
 	err := s.Store.Changing(ctx, cmd.Tenant, cmd.Client, func(tx Tx, now time.Time, c Client) error {
-		change, err := addKeys(c, cmd, now)
-		if err != nil {
+		if done, err := out.again(ctx, tx, cmd.Key); done || err != nil {
 			return err
 		}
-		ids := make([]string, len(cmd.Keys))
-		for i, k := range cmd.Keys {
-			ids[i] = k.ID
+		if err := mayAddKeys(c, cmd.Keys, now); err != nil {
+			return err
 		}
-		change.Event = s.event(cmd.By, c, now, audit.ClientKeyAdded, map[string]any{"keys": ids})
+		change := Change{Tenant: c.Tenant, Client: c.ID, At: now}
+		change.AddKeys, out.Value = newKeys(cmd.Keys, now, cmd.Lifetime)
+		change.Event = s.event(cmd.By, c, now, audit.ClientKeyAdded, map[string]any{"keys": keyIDs(cmd.Keys)})
 		change.Event.RequestID = cmd.RequestID
-		return tx.Apply(ctx, change)
+		if err := tx.Apply(ctx, change); err != nil {
+			return err
+		}
+		return out.keep(ctx, tx, cmd.Key, now)
 	})
-	return fault.Wrap(err, "add keys")
+	return out.Value, fault.Wrap(err, "add keys")
 }
 
-func addKeys(c Client, cmd AddKeysCommand, now time.Time) (Change, error) {
-	change := Change{Tenant: c.Tenant, Client: c.ID, At: now}
+func newKeys(keys []PublicKey, now time.Time, lifetime time.Duration) ([]NewKey, []Key) {
+	add, shown := make([]NewKey, len(keys)), make([]Key, len(keys))
+	for i, k := range keys {
+		add[i] = NewKey{PublicKey: k, ExpiresAt: now.Add(lifetime)}
+		shown[i] = Key{ID: k.ID, Algorithm: k.Algorithm, CreatedAt: now, ExpiresAt: add[i].ExpiresAt}
+	}
+	return add, shown
+}
+
+func keyIDs(keys []PublicKey) []string {
+	ids := make([]string, len(keys))
+	for i, k := range keys {
+		ids[i] = k.ID
+	}
+	return ids
+}
+
+func mayAddKeys(c Client, keys []PublicKey, now time.Time) error {
 	if !c.DisabledAt.IsZero() {
-		return change, fault.Of(fault.CodeNotFound)
+		return fault.Of(fault.CodeNotFound)
 	}
 	if c.Kind == Publishable {
-		return change, invalid("/client", "is publishable: what lies in an app keeps no private key")
+		return invalid("/client", "is publishable: what lies in an app keeps no private key")
 	}
 	used, live := map[string]bool{}, 0
 	for _, k := range c.Keys {
@@ -117,17 +139,16 @@ func addKeys(c Client, cmd AddKeysCommand, now time.Time) (Change, error) {
 			live++
 		}
 	}
-	if live+len(cmd.Keys) > maxLive {
-		return change, fault.Of(fault.CodeConflict).Detail("This client would have more than two live keys. Remove one of them first.")
+	if live+len(keys) > maxLive {
+		return fault.Of(fault.CodeConflict).Detail("This client would have more than two live keys. Remove one of them first.")
 	}
-	for _, k := range cmd.Keys {
+	for _, k := range keys {
 		if used[k.ID] {
-			return change, fault.Of(fault.CodeConflict).Detail("This client has, or had, a key of that name.")
+			return fault.Of(fault.CodeConflict).Detail("This client has, or had, a key of that name.")
 		}
 		used[k.ID] = true
-		change.AddKeys = append(change.AddKeys, NewKey{PublicKey: k, ExpiresAt: now.Add(cmd.Lifetime)})
 	}
-	return change, nil
+	return nil
 }
 
 // RemoveKeyCommand ends one key.

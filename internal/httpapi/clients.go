@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"net/http"
 	"time"
 
@@ -24,6 +25,7 @@ type (
 		DisabledAt  time.Time          `json:"disabled_at,omitzero"`
 		Dormant     bool               `json:"dormant"`
 		Credentials []credentialBody   `json:"credentials"`
+		Keys        []keyBody          `json:"keys"`
 	}
 	credentialBody struct {
 		ID         string    `json:"id"`
@@ -37,8 +39,8 @@ type (
 	}
 	issuedBody struct {
 		Client     clientBody     `json:"client"`
-		Credential credentialBody `json:"credential"`
-		Token      plainSecret    `json:"token"`
+		Credential credentialBody `json:"credential,omitzero"`
+		Token      plainSecret    `json:"token,omitzero"`
 	}
 	disabledBody struct {
 		Disabled []string `json:"disabled"`
@@ -49,6 +51,7 @@ func presentClient(c credential.Client, now time.Time) clientBody {
 	out := clientBody{
 		ID: c.ID, Name: c.Name, Kind: c.Kind, Owner: c.Owner, Person: credential.PersonID(c.Owner), Scopes: c.Scopes, CreatedAt: c.CreatedAt.UTC(),
 		LastUsedAt: c.LastUsed().UTC(), DisabledAt: c.DisabledAt.UTC(), Dormant: c.Dormant(now), Credentials: make([]credentialBody, len(c.Credentials)),
+		Keys: presentKeys(c.Keys),
 	}
 	for i, k := range c.Credentials {
 		out.Credentials[i] = presentCredential(k)
@@ -65,7 +68,11 @@ func presentCredential(k credential.Info) credentialBody {
 // presentIssued shows a new credential's secret: the one place where a person of the workforce is shown one, and it is not a
 // customer's (R-121).
 func presentIssued(i credential.Issued) issuedBody {
-	return issuedBody{Client: presentClient(i.Client, i.Credential.CreatedAt), Credential: presentCredential(i.Credential), Token: plainSecret(i.Token)}
+	out := issuedBody{Client: presentClient(i.Client, i.Client.CreatedAt), Token: plainSecret(i.Token)}
+	if i.Credential.PublicID != "" {
+		out.Credential = presentCredential(i.Credential)
+	}
+	return out
 }
 
 // operator is who administers clients, in the trail.
@@ -91,6 +98,8 @@ type clientRequest struct {
 	Kind   credential.Kind    `json:"kind"`
 	Owner  string             `json:"owner"`
 	Scopes []credential.Scope `json:"scopes"`
+	APIKey *bool              `json:"api_key"`
+	Keys   []json.RawMessage  `json:"keys"`
 	Days   int                `json:"expires_in_days"`
 }
 
@@ -100,10 +109,14 @@ func (h *handler) createClient(c echo.Context) error {
 	if err := decode(c, &body); err != nil {
 		return err
 	}
+	keys, err := h.publicKeys(body.Keys)
+	if err != nil {
+		return err
+	}
 	in := callOf(c)
 	made, err := h.Registry.CreateClient(c.Request().Context(), credential.CreateCommand{
 		Tenant: in.who.Tenant, Name: body.Name, Kind: body.Kind, Owner: body.Owner, Scopes: body.Scopes, Lifetime: days(body.Days),
-		By: in.operator(), RequestID: in.requestID, Key: in.key,
+		Keyless: body.APIKey != nil && !*body.APIKey, Keys: keys, By: in.operator(), RequestID: in.requestID, Key: in.key,
 	})
 	if err != nil {
 		return err

@@ -40,9 +40,11 @@ type Config struct {
 	Cases      Cases
 	Clients    Authenticator
 	Registry   Registry
-	Webhooks   Webhooks
-	Audit      Audit
-	Limits     Limits
+	// ReadKeys reads a JWK set of clients' public keys. Its error says what is wrong and repeats nothing of it.
+	ReadKeys func(set []byte) ([]credential.PublicKey, error)
+	Webhooks Webhooks
+	Audit    Audit
+	Limits   Limits
 	// Texts hears the provider of text messages. Without it its routes do not exist.
 	Texts Texts
 	// Replies says that what is answered to text messages comes to Texts as well. Without it that route does not exist.
@@ -138,7 +140,7 @@ func New(cfg Config) (*Server, error) {
 
 func (c Config) validate() error {
 	for name, missing := range map[string]bool{
-		"Recoveries": c.Recoveries == nil, "Accounts": c.Accounts == nil, "Cases": c.Cases == nil, "Clients": c.Clients == nil, "Registry": c.Registry == nil, "Audit": c.Audit == nil, "Limits": c.Limits == nil,
+		"Recoveries": c.Recoveries == nil, "Accounts": c.Accounts == nil, "Cases": c.Cases == nil, "Clients": c.Clients == nil, "Registry": c.Registry == nil, "ReadKeys": c.ReadKeys == nil, "Audit": c.Audit == nil, "Limits": c.Limits == nil,
 		"Alerts": c.Alerts == nil, "Controls": c.Controls == nil, "Funnel": c.Funnel == nil, "Webhooks": c.Webhooks == nil, "Pages": c.Pages == nil, "JWKS": c.JWKS == nil, "Keyring": c.Keyring == nil, "Source": c.Source == nil,
 		"Logger": c.Logger == nil, "Metrics": c.Metrics == nil, "Clock": c.Clock == nil,
 		"Overload":  c.Overload.Slots < 1 || c.Overload.Queue < 0 || c.Overload.Wait <= 0,

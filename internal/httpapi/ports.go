@@ -101,6 +101,8 @@ type Registry interface {
 	CreateClient(ctx context.Context, cmd credential.CreateCommand) (credential.Issued, error)
 	Rotate(ctx context.Context, cmd credential.RotateCommand) (credential.Issued, error)
 	Revoke(ctx context.Context, cmd credential.RevokeCommand) error
+	AddKeys(ctx context.Context, cmd credential.AddKeysCommand) ([]credential.Key, error)
+	RemoveKey(ctx context.Context, cmd credential.RemoveKeyCommand) error
 	DisableOwner(ctx context.Context, cmd credential.DisableCommand) ([]string, error)
 	DisableAI(ctx context.Context, cmd credential.DisableCommand) ([]string, error)
 	// ReportInteractiveUse writes down that a machine's credential came from a browser. An error has written nothing.

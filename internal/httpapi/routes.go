@@ -201,6 +201,8 @@ func routes() []route {
 		{method: post, path: "/v1/clients", caller: human(credential.ClientsWrite).freshly(), class: ClassAccount, key: keyRequired, body: bodyJSON, handle: (*handler).createClient},
 		{method: post, path: "/v1/clients/{client_id}/rotate", caller: human(credential.ClientsWrite).freshly(), class: ClassAccount, key: keyRequired, body: bodyMaybe, handle: (*handler).rotateClient},
 		{method: post, path: "/v1/clients/{client_id}/disable", caller: human(credential.ClientsWrite), class: ClassAccount, key: keyRequired, body: bodyMaybe, handle: (*handler).disableClient},
+		{method: post, path: "/v1/clients/{client_id}/keys", caller: human(credential.ClientsWrite).freshly(), class: ClassAccount, key: keyRequired, body: bodyJSON, handle: (*handler).addClientKeys},
+		{method: del, path: "/v1/clients/{client_id}/keys/{key_id}", caller: human(credential.ClientsWrite), class: ClassAccount, handle: (*handler).removeClientKey},
 		{method: post, path: "/v1/clients/disable-owner", caller: human(credential.ClientsWrite), class: ClassAccount, key: keyRequired, body: bodyJSON, handle: (*handler).disableOwner},
 		{method: post, path: "/v1/clients/disable-ai", caller: human(credential.ClientsWrite), class: ClassAccount, key: keyRequired, body: bodyMaybe, handle: (*handler).disableAI},
 

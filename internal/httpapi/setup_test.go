@@ -22,6 +22,7 @@ import (
 	"github.com/holdfast/holdfast/internal/account"
 	"github.com/holdfast/holdfast/internal/clock"
 	"github.com/holdfast/holdfast/internal/credential"
+	"github.com/holdfast/holdfast/internal/credential/assertion"
 	"github.com/holdfast/holdfast/internal/factor"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/httpapi"
@@ -252,6 +253,14 @@ func (r registry) Rotate(_ context.Context, cmd credential.RotateCommand) (crede
 
 func (r registry) Revoke(_ context.Context, cmd credential.RevokeCommand) error { return r.ask(cmd) }
 
+func (r registry) AddKeys(_ context.Context, cmd credential.AddKeysCommand) ([]credential.Key, error) {
+	return []credential.Key{{ID: "2026-03", Algorithm: "EdDSA", CreatedAt: t0(), ExpiresAt: t0().Add(time.Hour)}}, r.ask(cmd)
+}
+
+func (r registry) RemoveKey(_ context.Context, cmd credential.RemoveKeyCommand) error {
+	return r.ask(cmd)
+}
+
 func (r registry) DisableOwner(_ context.Context, cmd credential.DisableCommand) ([]string, error) {
 	return []string{clientID}, r.ask(cmd)
 }
@@ -382,7 +391,7 @@ func setup(t *testing.T, change ...func(*httpapi.Config)) *bundle {
 	cfg := httpapi.Config{
 		PublicURL: "https://recovery.example.com", Contract: api.OpenAPI(), Recoveries: b.core, Accounts: accounts{b.core}, Webhooks: webhooks{b.core},
 		Alerts: alerts{b.core}, Controls: controls{b.core}, Funnel: funnel{b.core},
-		Clients: clients{}, Registry: registry{b.core}, Audit: log{b.core}, Limits: b.limits, Texts: texts{b.core}, Replies: true, Pages: pages{}, Keyring: keyring,
+		Clients: clients{}, Registry: registry{b.core}, ReadKeys: assertion.ParseKeys, Audit: log{b.core}, Limits: b.limits, Texts: texts{b.core}, Replies: true, Pages: pages{}, Keyring: keyring,
 		Cases:  cases{b.core},
 		JWKS:   func() []byte { return []byte(`{"keys":[]}`) },
 		Source: func(*http.Request) (netip.Addr, error) { return netip.MustParseAddr("192.0.2.1"), nil },
@@ -510,6 +519,8 @@ func good() map[string]sent {
 		"createClient":       {method: "POST", path: "/v1/clients", bearer: "operator", body: `{"name":"helper","kind":"ai_agent","owner":"robin@example.com","scopes":["cases:read"]}`},
 		"rotateClient":       {method: "POST", path: "/v1/clients/" + clientID + "/rotate", bearer: "operator", body: `{"expires_in_days":30}`},
 		"disableClient":      {method: "POST", path: "/v1/clients/" + clientID + "/disable", bearer: "operator"},
+		"addClientKeys":      {method: "POST", path: "/v1/clients/" + clientID + "/keys", bearer: "operator", body: `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"2026-03","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`},
+		"removeClientKey":    {method: "DELETE", path: "/v1/clients/" + clientID + "/keys/2026-03", bearer: "operator"},
 		"disableOwner":       {method: "POST", path: "/v1/clients/disable-owner", bearer: "operator", body: `{"owner":"robin@example.com"}`},
 		"disableAI":          {method: "POST", path: "/v1/clients/disable-ai", bearer: "operator"},
 		"objectByLink":       {method: "POST", path: "/v1/objections", body: `{"token":"hfo_k1_abc"}`, noKey: true, bearer: "-"},

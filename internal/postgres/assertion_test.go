@@ -58,7 +58,8 @@ func (s *signing) register(client, kid string, key crypto.Signer) {
 	require.NoError(s.t, err)
 	keys, err := assertion.ParseKeys(text)
 	require.NoError(s.t, err)
-	require.NoError(s.t, s.AddKeys(s.t.Context(), credential.AddKeysCommand{Tenant: "demo", Client: client, Keys: keys, By: operator()}))
+	_, err = s.AddKeys(s.t.Context(), credential.AddKeysCommand{Tenant: "demo", Client: client, Keys: keys, By: operator()})
+	require.NoError(s.t, err)
 }
 
 func (s *signing) now() time.Time {
@@ -277,7 +278,8 @@ func TestAddKeys_KeepsTwoAliveAndNoneInAnApp(t *testing.T) {
 		return keys[0]
 	}
 	add := func(client, tenant string, life time.Duration, keys ...credential.PublicKey) error {
-		return s.AddKeys(t.Context(), credential.AddKeysCommand{Tenant: tenant, Client: client, Keys: keys, Lifetime: life, By: operator()})
+		_, err := s.AddKeys(t.Context(), credential.AddKeysCommand{Tenant: tenant, Client: client, Keys: keys, Lifetime: life, By: operator()})
+		return err
 	}
 	requireFault(t, fault.CodeConflict, add(s.client, "demo", 0, key("k1")))
 	requireFault(t, fault.CodeInvalidRequest, add(s.client, "demo", 401*24*time.Hour, key("k2")))
