@@ -19,7 +19,9 @@ import (
 // Where other systems are to be told that the account is gone, its name is kept for them, sealed by itself, until they have
 // acknowledged it and a week at most (ADR 0031).
 //
-// Counters of failures stay, under the tombstone's id: they tell nothing about a person.
+// What is left are the tombstone, the events with the names that Holdfast made, and rows that hold neither an address nor a network.
+// Counters of failures stay, under the tombstone's id: they tell nothing about a person. What detectors count with, truncated
+// networks among it, is gone within a day.
 func (s *Service) Erase(ctx context.Context, c Caller, ref string) (waiting bool, err error) {
 	err = s.Store.Changing(ctx, s.query(c, ref), func(tx Tx, in Loaded) error {
 		waiting = false

@@ -78,6 +78,8 @@ func TestSQL_CannotRewriteTheTrail(t *testing.T) {
 	s.stops("recovery_version", fmt.Sprintf(`UPDATE recovery SET state = 'cancelled', closed_at = now() WHERE id = '%s'`, c.id))
 	s.stops("recovery_version", fmt.Sprintf(`UPDATE recovery SET version = version + 2 WHERE id = '%s'`, c.id))
 	s.stops("recovery_version", fmt.Sprintf(`UPDATE recovery SET version = version - 1 WHERE id = '%s'`, c.id))
+	s.stops("recovery_version", `UPDATE recovery SET network = '2001:db8::/48'`)
+	s.stops("recovery_version", `UPDATE recovery SET network = ''`)
 	s.stops("42501", `DELETE FROM recovery`)
 	s.stops("42501", `DELETE FROM evidence`)
 	s.stops("42501", `UPDATE evidence SET class = 'P'`)

@@ -120,8 +120,11 @@ func checkWords(pointer string, text secret.String) error {
 	return nil
 }
 
-// seal seals words under the case's own key, for one place.
+// seal seals words under the case's own key, for one place. Once the account is erased there is none: fault.CodeNotAllowedInState.
 func (s *Service) seal(c Case, id string, words secret.String) ([]byte, error) {
+	if c.DataKey == nil { // the account was erased: nothing more is written about it
+		return nil, fault.Of(fault.CodeNotAllowedInState)
+	}
 	key, err := s.Keys.OpenDataKey(c.DataKey, c.Tenant, c.ID)
 	if err != nil {
 		return nil, fault.Wrap(err, "open the case's key")

@@ -82,7 +82,7 @@ func (q *Queries) EraseAccount(ctx context.Context, db DBTX, arg EraseAccountPar
 const eraseChannels = `-- name: EraseChannels :exec
 UPDATE channel
    SET sealed = '', address_hash = sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')),
-       removed_at = coalesce(removed_at, $1)
+       removed_at = coalesce(removed_at, $1), carrier_at = NULL, carrier_line = '', sim_known_at = NULL, sim_swapped_at = NULL
  WHERE tenant_id = $2 AND account_id = $3
 `
 
@@ -92,7 +92,8 @@ type EraseChannelsParams struct {
 	AccountID string
 }
 
-// Notices point to channels, so their rows stay, with nothing in them. The hash becomes a random one.
+// Notices point to channels, so their rows stay, with nothing in them. The hash becomes a random one. The networks of recoveries,
+// what was written in cases, and the references of checks go by triggers on the account.
 func (q *Queries) EraseChannels(ctx context.Context, db DBTX, arg EraseChannelsParams) error {
 	_, err := db.Exec(ctx, eraseChannels, arg.At, arg.TenantID, arg.AccountID)
 	return err

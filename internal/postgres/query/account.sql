@@ -131,11 +131,12 @@ DELETE FROM factor WHERE tenant_id = @tenant_id AND account_id = @account_id;
 -- name: EraseSavedCodes :exec
 DELETE FROM saved_code WHERE tenant_id = @tenant_id AND account_id = @account_id;
 
--- Notices point to channels, so their rows stay, with nothing in them. The hash becomes a random one.
+-- Notices point to channels, so their rows stay, with nothing in them. The hash becomes a random one. The networks of recoveries,
+-- what was written in cases, and the references of checks go by triggers on the account.
 -- name: EraseChannels :exec
 UPDATE channel
    SET sealed = '', address_hash = sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')),
-       removed_at = coalesce(removed_at, @at)
+       removed_at = coalesce(removed_at, @at), carrier_at = NULL, carrier_line = '', sim_known_at = NULL, sim_swapped_at = NULL
  WHERE tenant_id = @tenant_id AND account_id = @account_id;
 
 -- name: EraseAccount :exec
