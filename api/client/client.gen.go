@@ -2706,6 +2706,9 @@ type RegisteredClient struct {
 
 	// Scopes What it may do.
 	Scopes []Scope `json:"scopes"`
+
+	// WorkloadLastUsedAt When it last called by its cluster's token; up to a minute late.
+	WorkloadLastUsedAt *time.Time `json:"workload_last_used_at,omitempty"`
 }
 
 // RegisteredClients The inventory.

@@ -21,9 +21,14 @@ func (s *Clients) Authenticate(ctx context.Context, bearer string) (Principal, e
 		return Principal{}, fault.Of(fault.CodeUnauthenticated)
 	}
 	for _, sc := range s.schemes {
-		if sc.Claims(bearer) {
-			return sc.Authenticate(ctx, bearer)
+		if !sc.Claims(bearer) {
+			continue
 		}
+		p, err := sc.Authenticate(ctx, bearer)
+		if err == nil && strings.HasSuffix(p.Credential, WorkloadSuffix) {
+			s.touched.add(p.Credential)
+		}
+		return p, err
 	}
 	return Principal{}, fault.Of(fault.CodeUnauthenticated)
 }

@@ -122,7 +122,7 @@ const DormantAfter = 30 * 24 * time.Hour
 
 // LastUsed is when the client last called; zero for never. It may be a minute late.
 func (c Client) LastUsed() time.Time {
-	var last time.Time
+	last := c.WorkloadUsedAt
 	for _, k := range c.Credentials {
 		if k.LastUsedAt.After(last) {
 			last = k.LastUsedAt

@@ -14,7 +14,8 @@ type Store interface {
 	// Find gives the credential of that public id with its client's standing and the database's time, in one query. None is
 	// fault.CodeNotFound.
 	Find(ctx context.Context, publicID string) (Presented, error)
-	// Touch records that the credentials were used, each at most once a minute.
+	// Touch records that the credentials were used, each at most once a minute. An id that ends in WorkloadSuffix means its client's
+	// use by a cluster's tokens.
 	Touch(ctx context.Context, publicIDs []string) error
 	// Creating reads the database's time in one transaction and runs fn, which commits when it returns nil. A tenant that does
 	// not exist is fault.CodeNotFound.
@@ -84,6 +85,8 @@ type Client struct {
 	DisabledAt  time.Time // zero while it is in use
 	Credentials []Info
 	Keys        []Key // by which it signs assertions
+	// WorkloadUsedAt is when it was last used by its cluster's tokens; zero until it was; up to a minute late.
+	WorkloadUsedAt time.Time
 }
 
 // Info is a credential without its secret.

@@ -16,6 +16,10 @@ type Scheme interface {
 	Authenticate(ctx context.Context, bearer string) (Principal, error)
 }
 
+// WorkloadSuffix ends the Principal.Credential of a client that a cluster's token stands for, after the client's id (ADR 0030). It
+// cannot stand in the id of a credential or the name of a key.
+const WorkloadSuffix = "@workload"
+
 // PeekIssuer reads which issuer a JWT says it is from. Nothing is checked: it tells whom to ask, and whoever is asked checks.
 func PeekIssuer(bearer string) (issuer string, ok bool) {
 	if len(bearer) > maxBearer || strings.Count(bearer, ".") != 2 {

@@ -22,6 +22,7 @@ type (
 		Scopes      []credential.Scope `json:"scopes"`
 		CreatedAt   time.Time          `json:"created_at"`
 		LastUsedAt  time.Time          `json:"last_used_at,omitzero"`
+		WorkloadAt  time.Time          `json:"workload_last_used_at,omitzero"`
 		DisabledAt  time.Time          `json:"disabled_at,omitzero"`
 		Dormant     bool               `json:"dormant"`
 		Credentials []credentialBody   `json:"credentials"`
@@ -51,7 +52,7 @@ func presentClient(c credential.Client, now time.Time) clientBody {
 	out := clientBody{
 		ID: c.ID, Name: c.Name, Kind: c.Kind, Owner: c.Owner, Person: credential.PersonID(c.Owner), Scopes: c.Scopes, CreatedAt: c.CreatedAt.UTC(),
 		LastUsedAt: c.LastUsed().UTC(), DisabledAt: c.DisabledAt.UTC(), Dormant: c.Dormant(now), Credentials: make([]credentialBody, len(c.Credentials)),
-		Keys: presentKeys(c.Keys),
+		Keys: presentKeys(c.Keys), WorkloadAt: c.WorkloadUsedAt.UTC(),
 	}
 	for i, k := range c.Credentials {
 		out.Credentials[i] = presentCredential(k)

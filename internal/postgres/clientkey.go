@@ -67,7 +67,7 @@ func (s *Credentials) Standing(ctx context.Context, tenant, client string) (cred
 	}
 	return credential.Presented{
 		Principal: credential.Principal{
-			Tenant: tenant, Client: client, Credential: client + "/workload", Kind: credential.Kind(row.Kind), Scopes: scopes(row.Scopes), Owner: credential.PersonID(row.Owner),
+			Tenant: tenant, Client: client, Credential: client + credential.WorkloadSuffix, Kind: credential.Kind(row.Kind), Scopes: scopes(row.Scopes), Owner: credential.PersonID(row.Owner),
 		},
 		Now: row.Now.UTC(), Disabled: row.DisabledAt != nil,
 	}, nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/credential"
@@ -37,7 +38,23 @@ func (s *Credentials) Find(ctx context.Context, publicID string) (credential.Pre
 
 // Touch implements credential.Store.
 func (s *Credentials) Touch(ctx context.Context, publicIDs []string) error {
-	return translate(s.db.q.TouchCredentials(ctx, s.db.pool, publicIDs), "touch credentials")
+	var ours, clusters []string
+	for _, id := range publicIDs {
+		if client, ok := strings.CutSuffix(id, credential.WorkloadSuffix); ok {
+			clusters = append(clusters, client)
+		} else {
+			ours = append(ours, id)
+		}
+	}
+	if len(clusters) > 0 {
+		if err := s.db.q.TouchWorkloads(ctx, s.db.pool, clusters); err != nil {
+			return translate(err, "touch workloads")
+		}
+	}
+	if len(ours) == 0 {
+		return nil
+	}
+	return translate(s.db.q.TouchCredentials(ctx, s.db.pool, ours), "touch credentials")
 }
 
 // Creating implements credential.Store.
@@ -66,7 +83,7 @@ func (s *Credentials) Changing(ctx context.Context, tenant, client string, fn fu
 		}
 		c, err := decodeClient(tenant, dbsqlc.ListClientsRow{
 			ID: row.ID, Name: row.Name, Kind: row.Kind, Owner: row.Owner, Scopes: row.Scopes, CreatedAt: row.CreatedAt, DisabledAt: row.DisabledAt,
-			Credentials: row.Credentials,
+			Credentials: row.Credentials, WorkloadUsedAt: row.WorkloadUsedAt,
 		})
 		if err != nil {
 			return err
@@ -109,7 +126,7 @@ func (s *Credentials) List(ctx context.Context, tenant string) ([]credential.Cli
 func decodeClient(tenant string, row dbsqlc.ListClientsRow) (credential.Client, error) {
 	c := credential.Client{
 		Tenant: tenant, ID: row.ID, Name: row.Name, Kind: credential.Kind(row.Kind), Owner: row.Owner, Scopes: scopes(row.Scopes),
-		CreatedAt: row.CreatedAt.UTC(), DisabledAt: instant(row.DisabledAt),
+		CreatedAt: row.CreatedAt.UTC(), DisabledAt: instant(row.DisabledAt), WorkloadUsedAt: instant(row.WorkloadUsedAt),
 	}
 	var infos []struct {
 		PublicID   string `json:"public_id"`

@@ -57,7 +57,7 @@ func TestWorkloads_AreTheClientsThatTheirSubjectsStandFor(t *testing.T) {
 		who, err := machines.Authenticate(t.Context(), token)
 		require.NoError(t, err, typ)
 		require.Equal(t, credential.Principal{
-			Tenant: "demo", Client: web, Credential: web + "/workload", Kind: credential.Service, Scopes: []credential.Scope{credential.AccountsRead},
+			Tenant: "demo", Client: web, Credential: web + credential.WorkloadSuffix, Kind: credential.Service, Scopes: []credential.Scope{credential.AccountsRead},
 			Owner: credential.PersonID("Ops on call"), ExpiresAt: now.Add(time.Hour).Truncate(time.Second),
 		}, who)
 	}

@@ -164,8 +164,15 @@ func (c Config) check(insecure bool) error {
 			bad("issuer %d (%s): %w", n+1, i.Issuer, err)
 		}
 	}
+	taken := map[Machine]bool{}
 	for n := range c.Workloads {
 		w := &c.Workloads[n]
+		for _, m := range w.Subjects {
+			if taken[m] {
+				bad("%s of %s is two workloads: each is a client of its own (R-134)", m.Client, m.Tenant)
+			}
+			taken[m] = true
+		}
 		if seen[w.Issuer] {
 			bad("%s stands there twice: a token could mean two things", w.Issuer)
 		}

@@ -32,16 +32,17 @@ func TestParse_ReadsWorkloadsAndRefusesWhatWouldLetSomebodyIn(t *testing.T) {
 	_, err = workforce.Parse([]byte(document+strings.TrimPrefix(workloads, "\n")), false)
 	require.NoError(t, err, "beside people")
 	for name, change := range map[string][2]string{
-		"a pattern":        {"shop:web", "shop:*"},
-		"an empty subject": {"system:serviceaccount:shop:web", ""},
-		"no subjects":      {`    subjects:` + "\n" + `      "system:serviceaccount:shop:web": { tenant: acme, client: cli_01kagx0b1c3d5e7f9g1h3j5k7m }` + "\n", ""},
-		"a wild tenant":    {"acme", "'*'"},
-		"no client":        {"cli_01kagx0b1c3d5e7f9g1h3j5k7m", "root"},
-		"no audience":      {"    audience: [holdfast]\n", ""},
-		"plain http":       {"https://", "http://"},
-		"two hours":        {"    subjects:", "    max_lifetime: 2h\n    subjects:"},
-		"a shared secret":  {"    subjects:", "    algorithms: [HS256]\n    subjects:"},
-		"roles":            {"    subjects:", "    roles_claim: groups\n    subjects:"},
+		"a pattern":         {"shop:web", "shop:*"},
+		"an empty subject":  {"system:serviceaccount:shop:web", ""},
+		"no subjects":       {`    subjects:` + "\n" + `      "system:serviceaccount:shop:web": { tenant: acme, client: cli_01kagx0b1c3d5e7f9g1h3j5k7m }` + "\n", ""},
+		"a wild tenant":     {"acme", "'*'"},
+		"no client":         {"cli_01kagx0b1c3d5e7f9g1h3j5k7m", "root"},
+		"no audience":       {"    audience: [holdfast]\n", ""},
+		"plain http":        {"https://", "http://"},
+		"two hours":         {"    subjects:", "    max_lifetime: 2h\n    subjects:"},
+		"a shared secret":   {"    subjects:", "    algorithms: [HS256]\n    subjects:"},
+		"two of one client": {`    subjects:` + "\n", `    subjects:` + "\n" + `      "system:serviceaccount:shop:other": { tenant: acme, client: cli_01kagx0b1c3d5e7f9g1h3j5k7m }` + "\n"},
+		"roles":             {"    subjects:", "    roles_claim: groups\n    subjects:"},
 	} {
 		require.Contains(t, workloads, change[0], name)
 		_, err := workforce.Parse([]byte(strings.Replace(workloads, change[0], change[1], 1)), false)

@@ -97,7 +97,8 @@ SELECT k.tenant_id, k.client_id, k.public_id, k.expires_at
   FROM client_proof k JOIN client c ON c.tenant_id = k.tenant_id AND c.id = k.client_id
  WHERE k.revoked_at IS NULL AND c.disabled_at IS NULL AND k.expires_at > $1 AND k.expires_at <= $2 AND k.last_used_at > $3
    AND NOT EXISTS (SELECT 1 FROM client_proof l
-                    WHERE l.tenant_id = k.tenant_id AND l.client_id = k.client_id AND l.revoked_at IS NULL AND l.expires_at > $2)
+                    WHERE l.tenant_id = k.tenant_id AND l.client_id = k.client_id AND l.revoked_at IS NULL AND l.expires_at > $2
+                      AND right(l.public_id, 9) <> '@workload')
  ORDER BY k.expires_at, k.public_id LIMIT 100
 `
 

@@ -160,21 +160,23 @@ func (q *Queries) InsertCredential(ctx context.Context, db DBTX, arg InsertCrede
 
 const listClients = `-- name: ListClients :many
 SELECT c.id, c.name, c.kind, c.owner, c.scopes, c.created_at, c.disabled_at,
+       w.last_used_at AS workload_used_at,
        coalesce((SELECT jsonb_agg(jsonb_build_object('public_id', k.public_id, 'created_at', k.created_at, 'expires_at', k.expires_at,
                     'revoked_at', k.revoked_at, 'last_used_at', k.last_used_at) ORDER BY k.created_at, k.public_id)
            FROM client_credential k WHERE k.tenant_id = c.tenant_id AND k.client_id = c.id), '[]')::jsonb AS credentials
-  FROM client c WHERE c.tenant_id = $1 ORDER BY c.id
+  FROM client c LEFT JOIN client_workload w ON w.tenant_id = c.tenant_id AND w.client_id = c.id WHERE c.tenant_id = $1 ORDER BY c.id
 `
 
 type ListClientsRow struct {
-	ID          string
-	Name        string
-	Kind        string
-	Owner       string
-	Scopes      []string
-	CreatedAt   time.Time
-	DisabledAt  *time.Time
-	Credentials []byte
+	ID             string
+	Name           string
+	Kind           string
+	Owner          string
+	Scopes         []string
+	CreatedAt      time.Time
+	DisabledAt     *time.Time
+	WorkloadUsedAt *time.Time
+	Credentials    []byte
 }
 
 func (q *Queries) ListClients(ctx context.Context, db DBTX, tenantID string) ([]ListClientsRow, error) {
@@ -194,6 +196,7 @@ func (q *Queries) ListClients(ctx context.Context, db DBTX, tenantID string) ([]
 			&i.Scopes,
 			&i.CreatedAt,
 			&i.DisabledAt,
+			&i.WorkloadUsedAt,
 			&i.Credentials,
 		); err != nil {
 			return nil, err
@@ -240,10 +243,11 @@ func (q *Queries) ListTenants(ctx context.Context, db DBTX) ([]Tenant, error) {
 
 const loadClient = `-- name: LoadClient :one
 SELECT holdfast_now()::timestamptz AS now, c.id, c.name, c.kind, c.owner, c.scopes, c.created_at, c.disabled_at,
+       w.last_used_at AS workload_used_at,
        coalesce((SELECT jsonb_agg(jsonb_build_object('public_id', k.public_id, 'created_at', k.created_at, 'expires_at', k.expires_at,
                     'revoked_at', k.revoked_at, 'last_used_at', k.last_used_at) ORDER BY k.created_at, k.public_id)
            FROM client_credential k WHERE k.tenant_id = c.tenant_id AND k.client_id = c.id), '[]')::jsonb AS credentials
-  FROM client c WHERE c.tenant_id = $1 AND c.id = $2
+  FROM client c LEFT JOIN client_workload w ON w.tenant_id = c.tenant_id AND w.client_id = c.id WHERE c.tenant_id = $1 AND c.id = $2
 `
 
 type LoadClientParams struct {
@@ -252,15 +256,16 @@ type LoadClientParams struct {
 }
 
 type LoadClientRow struct {
-	Now         time.Time
-	ID          string
-	Name        string
-	Kind        string
-	Owner       string
-	Scopes      []string
-	CreatedAt   time.Time
-	DisabledAt  *time.Time
-	Credentials []byte
+	Now            time.Time
+	ID             string
+	Name           string
+	Kind           string
+	Owner          string
+	Scopes         []string
+	CreatedAt      time.Time
+	DisabledAt     *time.Time
+	WorkloadUsedAt *time.Time
+	Credentials    []byte
 }
 
 func (q *Queries) LoadClient(ctx context.Context, db DBTX, arg LoadClientParams) (LoadClientRow, error) {
@@ -275,6 +280,7 @@ func (q *Queries) LoadClient(ctx context.Context, db DBTX, arg LoadClientParams)
 		&i.Scopes,
 		&i.CreatedAt,
 		&i.DisabledAt,
+		&i.WorkloadUsedAt,
 		&i.Credentials,
 	)
 	return i, err

@@ -39,3 +39,16 @@ func (q *Queries) FindClientStanding(ctx context.Context, db DBTX, arg FindClien
 	)
 	return i, err
 }
+
+const touchWorkloads = `-- name: TouchWorkloads :exec
+INSERT INTO client_workload (tenant_id, client_id, first_used_at, last_used_at)
+SELECT c.tenant_id, c.id, (SELECT holdfast_now()), (SELECT holdfast_now()) FROM client c WHERE c.id = ANY ($1::text[]) ORDER BY c.tenant_id, c.id
+ON CONFLICT (tenant_id, client_id) DO UPDATE SET last_used_at = EXCLUDED.last_used_at
+ WHERE client_workload.last_used_at < EXCLUDED.last_used_at - interval '1 minute'
+`
+
+// The use of clients by their clusters' tokens, each at most once a minute.
+func (q *Queries) TouchWorkloads(ctx context.Context, db DBTX, clientIds []string) error {
+	_, err := db.Exec(ctx, touchWorkloads, clientIds)
+	return err
+}

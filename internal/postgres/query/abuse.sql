@@ -33,7 +33,8 @@ SELECT k.tenant_id, k.client_id, k.public_id, k.expires_at
   FROM client_proof k JOIN client c ON c.tenant_id = k.tenant_id AND c.id = k.client_id
  WHERE k.revoked_at IS NULL AND c.disabled_at IS NULL AND k.expires_at > @now AND k.expires_at <= @before AND k.last_used_at > @used_since
    AND NOT EXISTS (SELECT 1 FROM client_proof l
-                    WHERE l.tenant_id = k.tenant_id AND l.client_id = k.client_id AND l.revoked_at IS NULL AND l.expires_at > @before)
+                    WHERE l.tenant_id = k.tenant_id AND l.client_id = k.client_id AND l.revoked_at IS NULL AND l.expires_at > @before
+                      AND right(l.public_id, 9) <> '@workload')
  ORDER BY k.expires_at, k.public_id LIMIT 100;
 
 -- name: SharedCredentials :many

@@ -25,17 +25,19 @@ SELECT 1 FROM client c WHERE c.tenant_id = @tenant_id AND c.id = @id FOR UPDATE;
 
 -- name: LoadClient :one
 SELECT holdfast_now()::timestamptz AS now, c.id, c.name, c.kind, c.owner, c.scopes, c.created_at, c.disabled_at,
+       w.last_used_at AS workload_used_at,
        coalesce((SELECT jsonb_agg(jsonb_build_object('public_id', k.public_id, 'created_at', k.created_at, 'expires_at', k.expires_at,
                     'revoked_at', k.revoked_at, 'last_used_at', k.last_used_at) ORDER BY k.created_at, k.public_id)
            FROM client_credential k WHERE k.tenant_id = c.tenant_id AND k.client_id = c.id), '[]')::jsonb AS credentials
-  FROM client c WHERE c.tenant_id = @tenant_id AND c.id = @id;
+  FROM client c LEFT JOIN client_workload w ON w.tenant_id = c.tenant_id AND w.client_id = c.id WHERE c.tenant_id = @tenant_id AND c.id = @id;
 
 -- name: ListClients :many
 SELECT c.id, c.name, c.kind, c.owner, c.scopes, c.created_at, c.disabled_at,
+       w.last_used_at AS workload_used_at,
        coalesce((SELECT jsonb_agg(jsonb_build_object('public_id', k.public_id, 'created_at', k.created_at, 'expires_at', k.expires_at,
                     'revoked_at', k.revoked_at, 'last_used_at', k.last_used_at) ORDER BY k.created_at, k.public_id)
            FROM client_credential k WHERE k.tenant_id = c.tenant_id AND k.client_id = c.id), '[]')::jsonb AS credentials
-  FROM client c WHERE c.tenant_id = @tenant_id ORDER BY c.id;
+  FROM client c LEFT JOIN client_workload w ON w.tenant_id = c.tenant_id AND w.client_id = c.id WHERE c.tenant_id = @tenant_id ORDER BY c.id;
 
 -- name: InsertClient :exec
 INSERT INTO client (tenant_id, id, name, kind, owner, scopes, created_at) VALUES (@tenant_id, @id, @name, @kind, @owner, @scopes, @created_at);
