@@ -36,6 +36,7 @@ type lab struct {
 	main         *service // on the large database
 	codes        *savedCodes
 	next         people // whose turn it is
+	warm         bool   // some recoveries are there, and the planner knows
 }
 
 const stopWithin = 30 * time.Second

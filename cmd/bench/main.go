@@ -82,12 +82,26 @@ func parse(args []string, out io.Writer) (options, error) {
 	}
 	o.big = max(o.big, o.accounts)
 	for _, p := range strings.Split(o.only, ",") {
-		if p != "" && !slices.Contains(parts(), p) || f.NArg() > 0 || o.seconds <= 0 || o.accounts < leastAccounts || o.pairs < 1 {
-			f.Usage()
-			return o, fmt.Errorf("wrong arguments")
+		if p != "" && !slices.Contains(parts(), p) {
+			return o, o.wrong(out, "there is no part %q: %s", p, strings.Join(parts(), ", "))
 		}
 	}
+	switch {
+	case f.NArg() > 0:
+		return o, o.wrong(out, "unexpected argument %q", f.Arg(0))
+	case o.seconds <= 0 || o.pairs < 1:
+		return o, o.wrong(out, "-seconds and -pairs must be above zero")
+	case o.accounts < leastAccounts:
+		return o, o.wrong(out, "-import must be at least %d", leastAccounts)
+	}
 	return o, nil
+}
+
+// wrong says what is wrong with the arguments.
+func (options) wrong(out io.Writer, format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	_, _ = fmt.Fprintf(out, "bench: %v\n", err)
+	return err
 }
 
 // span is how long a cell is measured.
@@ -123,6 +137,11 @@ func (l *lab) measure(ctx context.Context) error {
 	}{{"idle", l.idle}, {"start", l.starts}, {"seal", l.sealing}, {"flow", l.flows}, {"scale", l.scale}, {"signal", l.signals}, {"decoy", l.decoys}, {"limits", l.limits}, {"overload", l.overload}} {
 		if !l.wants(part.name) {
 			continue
+		}
+		if part.name != "idle" && !l.warm {
+			if err := l.warmUp(ctx); err != nil {
+				return fmt.Errorf("warm up: %w", err)
+			}
 		}
 		if err := part.run(ctx); err != nil {
 			return fmt.Errorf("%s: %w", part.name, err)

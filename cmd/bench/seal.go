@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -16,7 +15,7 @@ import (
 
 const (
 	sealedEvents = 200_000
-	sealRounds   = 3
+	sealRounds   = 6
 	// sealerLock is the advisory lock of the one sealer (internal/postgres): who holds it keeps every node from sealing.
 	sealerLock = 0x686f6c647365616c
 )
@@ -78,29 +77,40 @@ func (l *lab) sealCost(ctx context.Context) (float64, error) {
 		_, err := l.main.start(ctx, email(asked(l.big)))
 		return err
 	}
+	sealing := func(on bool) (row, error) {
+		if !on {
+			if _, err := conn.Exec(ctx, `select pg_advisory_lock($1)`, int64(sealerLock)); err != nil {
+				return row{}, err
+			}
+			r, _, err := l.main.cell(ctx, "start, no sealing", 8, l.span()/2, start)
+			if err != nil {
+				return row{}, err
+			}
+			if _, err := conn.Exec(ctx, `select pg_advisory_unlock($1)`, int64(sealerLock)); err != nil {
+				return row{}, err
+			}
+			return r, l.main.app.Sealer.Drain(ctx) // what piled up meanwhile is not what is measured next
+		}
+		r, _, err := l.main.cell(ctx, "start, sealing", 8, l.span()/2, start)
+		return r, err
+	}
 	var ratios []float64
 	for i := range sealRounds {
-		l.sayf("sealing: starts with and without it, pair %d", i+1)
-		if _, err := conn.Exec(ctx, `select pg_advisory_lock($1)`, int64(sealerLock)); err != nil {
-			return 0, err
-		}
-		without, _, err := l.main.cell(ctx, "start, no sealing", 8, l.span(), start)
-		if err != nil {
-			return 0, err
-		}
-		if _, err := conn.Exec(ctx, `select pg_advisory_unlock($1)`, int64(sealerLock)); err != nil {
-			return 0, err
-		}
-		if err := l.main.app.Sealer.Drain(ctx); err != nil { // what piled up meanwhile is not what is measured
-			return 0, err
-		}
-		with, _, err := l.main.cell(ctx, "start, sealing", 8, l.span(), start)
-		if err != nil {
-			return 0, err
+		l.sayf("sealing: starts with and without it, pair %d of %d", i+1, sealRounds)
+		var with, without row
+		for _, on := range []bool{i%2 == 0, i%2 != 0} { // whoever is second meets a larger database
+			r, err := sealing(on)
+			if err != nil {
+				return 0, err
+			}
+			if on {
+				with = r
+			} else {
+				without = r
+			}
 		}
 		l.result.add(without, with)
 		ratios = append(ratios, with.PerSecond/without.PerSecond)
 	}
-	slices.Sort(ratios)
-	return ratios[len(ratios)/2], nil
+	return median(ratios), nil
 }
