@@ -1064,6 +1064,27 @@ func (e State) Valid() bool {
 	}
 }
 
+// Defines values for TextBoundsLines.
+const (
+	FixedOrMobile TextBoundsLines = "fixed_or_mobile"
+	Mobile        TextBoundsLines = "mobile"
+	Voip          TextBoundsLines = "voip"
+)
+
+// Valid indicates whether the value is a known member of the TextBoundsLines enum.
+func (e TextBoundsLines) Valid() bool {
+	switch e {
+	case FixedOrMobile:
+		return true
+	case Mobile:
+		return true
+	case Voip:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UntrustedTextLabel.
 const (
 	UntrustedData UntrustedTextLabel = "untrusted_data_not_instructions"
@@ -2823,6 +2844,96 @@ type Support struct {
 	Name string `json:"name"`
 }
 
+// TextBounds Rules in which everything is said.
+type TextBounds struct {
+	// Countries The countries whose numbers get text messages; an empty list is nowhere.
+	Countries TextCountries `json:"countries"`
+
+	// CountryDay Codes a day to one country at most. Below it the country's budget is the installation's, which grows with what is verified there.
+	CountryDay int `json:"country_day"`
+
+	// Day Codes a day.
+	Day int `json:"day"`
+
+	// Lines The lines that get text messages.
+	Lines []TextBoundsLines `json:"lines"`
+
+	// PrefixHour Codes an hour to numbers that differ in their last four digits alone.
+	PrefixHour int `json:"prefix_hour"`
+}
+
+// TextBoundsLines A kind of line.
+type TextBoundsLines string
+
+// TextBudget How many codes.
+type TextBudget = int
+
+// TextCountries The countries whose numbers get text messages; an empty list is nowhere.
+type TextCountries = []string
+
+// TextLines The lines that get text messages.
+type TextLines = []string
+
+// TextRuleSet A tenant's own rules; what is absent is the ceiling.
+type TextRuleSet struct {
+	// Countries The countries whose numbers get text messages; an empty list is nowhere.
+	Countries *TextCountries `json:"countries,omitempty"`
+
+	// CountryDay How many codes.
+	CountryDay *TextBudget `json:"country_day,omitempty"`
+
+	// Day How many codes.
+	Day *TextBudget `json:"day,omitempty"`
+
+	// Lines The lines that get text messages.
+	Lines *TextLines `json:"lines,omitempty"`
+
+	// PrefixHour How many codes.
+	PrefixHour *TextBudget `json:"prefix_hour,omitempty"`
+}
+
+// TextRules What a tenant's text messages may reach and cost.
+type TextRules struct {
+	// Ceiling Rules in which everything is said.
+	Ceiling TextBounds `json:"ceiling"`
+
+	// ChangedAt RFC 3339; in answers always UTC.
+	ChangedAt *Time `json:"changed_at,omitempty"`
+
+	// ChangedBy The client or person that set them.
+	ChangedBy *string `json:"changed_by,omitempty"`
+
+	// Effective Rules in which everything is said.
+	Effective TextBounds `json:"effective"`
+
+	// Own A tenant's own rules; what is absent is the ceiling.
+	Own TextRuleSet `json:"own"`
+
+	// Version 0 while the tenant has no rules of its own.
+	Version int64 `json:"version"`
+}
+
+// TextRulesRequest A tenant's own rules.
+type TextRulesRequest struct {
+	// Countries The countries whose numbers get text messages; an empty list is nowhere.
+	Countries *TextCountries `json:"countries,omitempty"`
+
+	// CountryDay How many codes.
+	CountryDay *TextBudget `json:"country_day,omitempty"`
+
+	// Day How many codes.
+	Day *TextBudget `json:"day,omitempty"`
+
+	// Lines The lines that get text messages.
+	Lines *TextLines `json:"lines,omitempty"`
+
+	// PrefixHour How many codes.
+	PrefixHour *TextBudget `json:"prefix_hour,omitempty"`
+
+	// Version The version of the rules that you have read.
+	Version int64 `json:"version"`
+}
+
 // Time RFC 3339; in answers always UTC.
 type Time = time.Time
 
@@ -3496,6 +3607,9 @@ type AnswerChallengeJSONRequestBody = AnswerRequest
 
 // TakeGrantJSONRequestBody defines body for TakeGrant for application/json ContentType.
 type TakeGrantJSONRequestBody = Empty
+
+// PutTextRulesJSONRequestBody defines body for PutTextRules for application/json ContentType.
+type PutTextRulesJSONRequestBody = TextRulesRequest
 
 // CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
 type CreateWebhookJSONRequestBody = WebhookRequest
@@ -4436,6 +4550,40 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/recoveries/{recovery_id}/grant (the `TakeGrant` operationId).
 	TakeGrant(ctx context.Context, recoveryID RecoveryID, params *TakeGrantParams, body TakeGrantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetTextRules Read your text rules
+	//
+	// Scope `texts:read`. What your tenant's text messages may reach and cost: your own rules, the ceiling that operators set, and what
+	// counts of both.
+	//
+	// Corresponds with GET /v1/text-rules (the `GetTextRules` operationId).
+	GetTextRules(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutTextRulesWithBody Set your text rules
+	//
+	// Scope `texts:write`. Replaces your own rules: what is left out is the ceiling. They count from the next message on, on every node, and
+	// narrow codes and notices alike; a notice that does not go by text counts as one that did not arrive. The numbers bound codes alone.
+	//
+	// What is wider than the ceiling is 422 and names its bound. `version` is that of the rules you have read, 0 while there are none; if
+	// somebody changed them since, the answer is 409. The same rules sent once more change nothing.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/text-rules (the `PutTextRules` operationId).
+	PutTextRulesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutTextRules Set your text rules
+	//
+	// Scope `texts:write`. Replaces your own rules: what is left out is the ceiling. They count from the next message on, on every node, and
+	// narrow codes and notices alike; a notice that does not go by text counts as one that did not arrive. The numbers bound codes alone.
+	//
+	// What is wider than the ceiling is 422 and names its bound. `version` is that of the rules you have read, 0 while there are none; if
+	// somebody changed them since, the answer is 409. The same rules sent once more change nothing.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/text-rules (the `PutTextRules` operationId).
+	PutTextRules(ctx context.Context, body PutTextRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListWebhooks List endpoints
 	//
@@ -6310,6 +6458,70 @@ func (c *Client) TakeGrantWithBody(ctx context.Context, recoveryID RecoveryID, p
 // Corresponds with POST /v1/recoveries/{recovery_id}/grant (the `TakeGrant` operationId).
 func (c *Client) TakeGrant(ctx context.Context, recoveryID RecoveryID, params *TakeGrantParams, body TakeGrantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewTakeGrantRequest(c.Server, recoveryID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetTextRules Read your text rules
+//
+// Scope `texts:read`. What your tenant's text messages may reach and cost: your own rules, the ceiling that operators set, and what
+// counts of both.
+//
+// Corresponds with GET /v1/text-rules (the `GetTextRules` operationId).
+func (c *Client) GetTextRules(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetTextRulesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutTextRulesWithBody Set your text rules
+//
+// Scope `texts:write`. Replaces your own rules: what is left out is the ceiling. They count from the next message on, on every node, and
+// narrow codes and notices alike; a notice that does not go by text counts as one that did not arrive. The numbers bound codes alone.
+//
+// What is wider than the ceiling is 422 and names its bound. `version` is that of the rules you have read, 0 while there are none; if
+// somebody changed them since, the answer is 409. The same rules sent once more change nothing.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/text-rules (the `PutTextRules` operationId).
+func (c *Client) PutTextRulesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutTextRulesRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutTextRules Set your text rules
+//
+// Scope `texts:write`. Replaces your own rules: what is left out is the ceiling. They count from the next message on, on every node, and
+// narrow codes and notices alike; a notice that does not go by text counts as one that did not arrive. The numbers bound codes alone.
+//
+// What is wider than the ceiling is 422 and names its bound. `version` is that of the rules you have read, 0 while there are none; if
+// somebody changed them since, the answer is 409. The same rules sent once more change nothing.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/text-rules (the `PutTextRules` operationId).
+func (c *Client) PutTextRules(ctx context.Context, body PutTextRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutTextRulesRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -9718,6 +9930,73 @@ func NewTakeGrantRequestWithBody(server string, recoveryID RecoveryID, params *T
 	return req, nil
 }
 
+// NewGetTextRulesRequest constructs an http.Request for the GetTextRules method
+func NewGetTextRulesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/text-rules")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPutTextRulesRequest calls the generic PutTextRules builder with application/json body
+func NewPutTextRulesRequest(server string, body PutTextRulesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPutTextRulesRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewPutTextRulesRequestWithBody constructs an http.Request for the PutTextRules method, with any body, and a specified content type
+func NewPutTextRulesRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/text-rules")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListWebhooksRequest constructs an http.Request for the ListWebhooks method
 func NewListWebhooksRequest(server string) (*http.Request, error) {
 	var err error
@@ -11246,6 +11525,42 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/recoveries/{recovery_id}/grant (the `TakeGrant` operationId).
 	TakeGrantWithResponse(ctx context.Context, recoveryID RecoveryID, params *TakeGrantParams, body TakeGrantJSONRequestBody, reqEditors ...RequestEditorFn) (*TakeGrantResponse, error)
+
+	// GetTextRulesWithResponse Read your text rules
+	//
+	// Scope `texts:read`. What your tenant's text messages may reach and cost: your own rules, the ceiling that operators set, and what
+	// counts of both.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/text-rules (the `GetTextRules` operationId).
+	GetTextRulesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetTextRulesResponse, error)
+
+	// PutTextRulesWithBodyWithResponse Set your text rules
+	//
+	// Scope `texts:write`. Replaces your own rules: what is left out is the ceiling. They count from the next message on, on every node, and
+	// narrow codes and notices alike; a notice that does not go by text counts as one that did not arrive. The numbers bound codes alone.
+	//
+	// What is wider than the ceiling is 422 and names its bound. `version` is that of the rules you have read, 0 while there are none; if
+	// somebody changed them since, the answer is 409. The same rules sent once more change nothing.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/text-rules (the `PutTextRules` operationId).
+	PutTextRulesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutTextRulesResponse, error)
+
+	// PutTextRulesWithResponse Set your text rules
+	//
+	// Scope `texts:write`. Replaces your own rules: what is left out is the ceiling. They count from the next message on, on every node, and
+	// narrow codes and notices alike; a notice that does not go by text counts as one that did not arrive. The numbers bound codes alone.
+	//
+	// What is wider than the ceiling is 422 and names its bound. `version` is that of the rules you have read, 0 while there are none; if
+	// somebody changed them since, the answer is 409. The same rules sent once more change nothing.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/text-rules (the `PutTextRules` operationId).
+	PutTextRulesWithResponse(ctx context.Context, body PutTextRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*PutTextRulesResponse, error)
 
 	// ListWebhooksWithResponse List endpoints
 	//
@@ -18645,6 +18960,263 @@ func (r TakeGrantResponse) ContentType() string {
 	return ""
 }
 
+// GetTextRulesResponse401Headers the declared response headers of an HTTP 401 response for GetTextRules
+type GetTextRulesResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetTextRulesResponse429Headers the declared response headers of an HTTP 429 response for GetTextRules
+type GetTextRulesResponse429Headers struct {
+	RetryAfter *int
+}
+
+// GetTextRulesResponse503Headers the declared response headers of an HTTP 503 response for GetTextRules
+type GetTextRulesResponse503Headers struct {
+	RetryAfter *int
+}
+
+type GetTextRulesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TextRules
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Refused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *Throttled
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetTextRulesResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetTextRulesResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetTextRulesResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetTextRulesResponse) GetJSON200() *TextRules {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetTextRulesResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetTextRulesResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetTextRulesResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetTextRulesResponse) GetApplicationProblemJSON422() *Refused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetTextRulesResponse) GetApplicationProblemJSON429() *Throttled {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetTextRulesResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetTextRulesResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetTextRulesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetTextRulesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetTextRulesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetTextRulesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PutTextRulesResponse401Headers the declared response headers of an HTTP 401 response for PutTextRules
+type PutTextRulesResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// PutTextRulesResponse409Headers the declared response headers of an HTTP 409 response for PutTextRules
+type PutTextRulesResponse409Headers struct {
+	RetryAfter *int
+}
+
+// PutTextRulesResponse429Headers the declared response headers of an HTTP 429 response for PutTextRules
+type PutTextRulesResponse429Headers struct {
+	RetryAfter *int
+}
+
+// PutTextRulesResponse503Headers the declared response headers of an HTTP 503 response for PutTextRules
+type PutTextRulesResponse503Headers struct {
+	RetryAfter *int
+}
+
+type PutTextRulesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TextRules
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMedia
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Refused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *Throttled
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *PutTextRulesResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *PutTextRulesResponse409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *PutTextRulesResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *PutTextRulesResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PutTextRulesResponse) GetJSON200() *TextRules {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r PutTextRulesResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r PutTextRulesResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r PutTextRulesResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r PutTextRulesResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r PutTextRulesResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r PutTextRulesResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r PutTextRulesResponse) GetApplicationProblemJSON415() *UnsupportedMedia {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r PutTextRulesResponse) GetApplicationProblemJSON422() *Refused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r PutTextRulesResponse) GetApplicationProblemJSON429() *Throttled {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r PutTextRulesResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r PutTextRulesResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r PutTextRulesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PutTextRulesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutTextRulesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutTextRulesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListWebhooksResponse401Headers the declared response headers of an HTTP 401 response for ListWebhooks
 type ListWebhooksResponse401Headers struct {
 	WWWAuthenticate string
@@ -21624,6 +22196,60 @@ func (c *ClientWithResponses) TakeGrantWithResponse(ctx context.Context, recover
 		return nil, err
 	}
 	return ParseTakeGrantResponse(rsp)
+}
+
+// GetTextRulesWithResponse Read your text rules
+//
+// Scope `texts:read`. What your tenant's text messages may reach and cost: your own rules, the ceiling that operators set, and what
+// counts of both.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/text-rules (the `GetTextRules` operationId).
+func (c *ClientWithResponses) GetTextRulesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetTextRulesResponse, error) {
+	rsp, err := c.GetTextRules(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetTextRulesResponse(rsp)
+}
+
+// PutTextRulesWithBodyWithResponse Set your text rules
+//
+// Scope `texts:write`. Replaces your own rules: what is left out is the ceiling. They count from the next message on, on every node, and
+// narrow codes and notices alike; a notice that does not go by text counts as one that did not arrive. The numbers bound codes alone.
+//
+// What is wider than the ceiling is 422 and names its bound. `version` is that of the rules you have read, 0 while there are none; if
+// somebody changed them since, the answer is 409. The same rules sent once more change nothing.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/text-rules (the `PutTextRules` operationId).
+func (c *ClientWithResponses) PutTextRulesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutTextRulesResponse, error) {
+	rsp, err := c.PutTextRulesWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutTextRulesResponse(rsp)
+}
+
+// PutTextRulesWithResponse Set your text rules
+//
+// Scope `texts:write`. Replaces your own rules: what is left out is the ceiling. They count from the next message on, on every node, and
+// narrow codes and notices alike; a notice that does not go by text counts as one that did not arrive. The numbers bound codes alone.
+//
+// What is wider than the ceiling is 422 and names its bound. `version` is that of the rules you have read, 0 while there are none; if
+// somebody changed them since, the answer is 409. The same rules sent once more change nothing.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/text-rules (the `PutTextRules` operationId).
+func (c *ClientWithResponses) PutTextRulesWithResponse(ctx context.Context, body PutTextRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*PutTextRulesResponse, error) {
+	rsp, err := c.PutTextRules(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutTextRulesResponse(rsp)
 }
 
 // ListWebhooksWithResponse List endpoints
@@ -29070,6 +29696,260 @@ func ParseTakeGrantResponse(rsp *http.Response) (*TakeGrantResponse, error) {
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers TakeGrantResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetTextRulesResponse parses an HTTP response from a GetTextRulesWithResponse call
+func ParseGetTextRulesResponse(rsp *http.Response) (*GetTextRulesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetTextRulesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TextRules
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Throttled
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetTextRulesResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetTextRulesResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetTextRulesResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePutTextRulesResponse parses an HTTP response from a PutTextRulesWithResponse call
+func ParsePutTextRulesResponse(rsp *http.Response) (*PutTextRulesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutTextRulesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TextRules
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMedia
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Throttled
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers PutTextRulesResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers PutTextRulesResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers PutTextRulesResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers PutTextRulesResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast/holdfast/internal/credential"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/postgres"
+	"github.com/holdfast/holdfast/internal/textrule"
 )
 
 // withDB runs an operator's command on the database.
@@ -91,6 +92,7 @@ type tenantSetCmd struct {
 // Help tells that all is set at once.
 func (tenantSetCmd) Help() string {
 	return `Sets both at once: what is left out becomes the installation's default. Takes effect with the next message, on every node.
+It is what the tenant is let: by PUT /v1/text-rules it makes less of that for itself, and never more.
 A number whose country is not on the list, and any premium, shared-cost, toll-free, personal, pager, voicemail or satellite number gets no
 text message whatever is set here.`
 }
@@ -105,7 +107,9 @@ func (c tenantSetCmd) Run(e *env) error {
 		countries = []string{}
 	}
 	return e.withDB(func(db *postgres.DB) error {
-		if err := db.SetTenantTexts(e.ctx, c.ID, countries, c.TextDay); err != nil {
+		rules := &textrule.Service{Store: postgres.NewTextRules(db)}
+		err := rules.Grant(e.ctx, textrule.GrantCommand{Tenant: c.ID, Granted: textrule.Granted{Countries: countries, Day: c.TextDay}, By: operator()})
+		if err != nil {
 			return err
 		}
 		e.printf("tenant %s is set\n", c.ID)

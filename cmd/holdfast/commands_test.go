@@ -82,6 +82,11 @@ func TestOperators_SetUpAnInstallation(t *testing.T) {
 	require.Contains(t, operate(t, environ, "", "tenant", "create", "acme", "--name", "Acme", "--support", "https://support.example.com"), "created tenant acme")
 	require.Contains(t, operate(t, environ, "", "tenant", "create", "acme", "--name", "Other"), "exists already")
 	require.Contains(t, operate(t, environ, "", "tenant", "list"), "Acme")
+	operate(t, environ, "", "tenant", "set", "acme", "--text-countries", "GB,FR", "--text-day", "50")
+	require.Regexp(t, `GB,FR\s+50`, operate(t, environ, "", "tenant", "list"))
+	require.Contains(t, operate(t, environ, "", "audit", "list", "--tenant", "acme"), "text_rules.granted")
+	_, err = command(t, environ, "", "tenant", "set", "nobody", "--text-day", "50")
+	require.Error(t, err)
 
 	made := operate(t, environ, "", "client", "create", "--tenant", "acme", "--name", "web", "--owner", "Robin", "--scope", "recoveries:start,accounts:read")
 	id, token := field(t, made, "client"), field(t, made, "token")

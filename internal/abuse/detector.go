@@ -87,6 +87,8 @@ const (
 	ProbeExpiring Probe = "expiring_credentials" // end soon, and have no successor
 	ProbePumping  Probe = "text_pumping"         // prefixes whose codes, of so many to five numbers at least, hardly anybody types in
 	ProbePaused   Probe = "text_paused"          // countries and prefixes whose text messages are paused
+	ProbeBudgets  Probe = "text_budgets"         // day's budgets of text messages of which so many hundredths are used
+	ProbeSpent    Probe = "text_budgets_spent"   // the same, where nothing is left for numbers without a history, of tenants and of all
 	ProbeLooking  Probe = "agents_looking"       // agents who look for what is not there, or not theirs
 	ProbeHasty    Probe = "hasty_approvals"      // approvals within seconds of reading
 	ProbePairs    Probe = "approval_pairs"       // the same two people, again and again
@@ -94,7 +96,7 @@ const (
 
 // Probes lists the probes.
 func Probes() []Probe {
-	return []Probe{ProbeDormant, ProbeShared, ProbeExpiring, ProbePumping, ProbePaused, ProbeLooking, ProbeHasty, ProbePairs}
+	return []Probe{ProbeDormant, ProbeShared, ProbeExpiring, ProbePumping, ProbePaused, ProbeBudgets, ProbeSpent, ProbeLooking, ProbeHasty, ProbePairs}
 }
 
 // Detector is one declared way to notice abuse. It asks either by Query or by Probe.

@@ -82,6 +82,16 @@ func sending() []Detector {
 			Honest: "A country whose people get their codes and type them in: nothing is paused.",
 		},
 		{
+			Name: "TextBudgetLow", Severity: Warning, Window: day, Limit: 70, Probe: ProbeBudgets, Quiet: tenMinutes,
+			Means:  "Of a day's budget of text messages (a country's, a tenant's or the installation's) seven tenths are used (R-060).",
+			Honest: "Days like those before: a country's budget is three times what is verified on a busy day.",
+		},
+		{
+			Name: "TextBudgetSpent", Severity: Critical, Window: day, Limit: 80, Probe: ProbeSpent, Quiet: tenMinutes,
+			Means:  "A tenant's or the installation's text messages of the day are used up: only numbers that verified a code before are still served (R-060, T12).",
+			Honest: "A budget well above what a busy day needs.",
+		},
+		{
 			Name: "NoticesUndeliverable", Severity: Warning, Window: hour, Quiet: hour, EscalateAfter: 2 * hour,
 			Means:  "Notices to owners are refused for good: owners do not hear of recoveries (R-102).",
 			Honest: "A few mailboxes that no longer exist, among many that accept.",

@@ -8,6 +8,7 @@ import (
 	"github.com/holdfast/holdfast/internal/idempotency"
 	"github.com/holdfast/holdfast/internal/outbox"
 	"github.com/holdfast/holdfast/internal/secret"
+	"github.com/holdfast/holdfast/internal/textrule"
 )
 
 // Store keeps accounts. Everything is of one tenant: what another tenant has does not exist. A database that does
@@ -56,7 +57,7 @@ type TOTP interface {
 
 // Texts tells whether text messages go to a number at all, by its line and country.
 type Texts interface {
-	MayText(countries []string, number secret.String) bool
+	MayText(of textrule.Tenant, number secret.String) bool
 }
 
 // Query names an account by its reference.
@@ -73,9 +74,9 @@ type Loaded struct {
 	Now        time.Time
 	Replay     *idempotency.Record
 	TenantName string
-	TextsTo    []string // countries that the tenant's texts may go to; nil for what the installation says
-	Account    *Stored  // nil when there is none, or none any more
-	Taken      bool     // another account has one of the query's identifiers
+	Texts      textrule.Tenant // what the tenant's texts may reach
+	Account    *Stored         // nil when there is none, or none any more
+	Taken      bool            // another account has one of the query's identifiers
 	Recoveries []Recovery
 	Disabled   []string // methods out of use after too many failures
 	Failures   int      // of confirming the query's factor

@@ -102,7 +102,7 @@ func (s *Service) untexted(tenant string, in Loaded) (bool, error) {
 		if err != nil {
 			return false, fault.Wrap(err, "open channel")
 		}
-		if !s.Texts.MayText(in.TextsTo, secret.NewString(string(number))) {
+		if !s.Texts.MayText(in.Texts, secret.NewString(string(number))) {
 			return true, nil
 		}
 	}

@@ -39,6 +39,7 @@ import (
 	"github.com/holdfast/holdfast/internal/signal"
 	"github.com/holdfast/holdfast/internal/support"
 	"github.com/holdfast/holdfast/internal/telemetry"
+	"github.com/holdfast/holdfast/internal/textrule"
 	"github.com/holdfast/holdfast/internal/throttle"
 	"github.com/holdfast/holdfast/internal/web"
 	"github.com/holdfast/holdfast/internal/workforce"
@@ -57,6 +58,7 @@ type App struct {
 	Accounts   *account.Service
 	Clients    *credential.Clients
 	Endpoints  *signal.Endpoints
+	TextRules  *textrule.Service
 	Abuse      *Abuse
 	Audit      *auditlog.Log
 	Sealer     *auditlog.Sealer
@@ -215,6 +217,7 @@ func (a *App) cores(lim limits) error {
 	if a.Accounts, err = newAccounts(a.DB, a.Keys, hasher, textRules(a.Config)); err != nil {
 		return err
 	}
+	a.TextRules = NewTextRules(a.DB, a.Config)
 	people, err := NewPeople(a.DB, a.staff)
 	if err != nil {
 		return err
@@ -343,6 +346,7 @@ func (a *App) edge(lim limits, deps Deps) error {
 	server, err := httpapi.New(httpapi.Config{
 		Texts: heard, Replies: a.Config.Twilio.Replies,
 		Alerts: a.Abuse.Desk, Controls: a.Abuse.Controls, Funnel: a.Abuse.Funnel,
+		TextRules: a.TextRules,
 		PublicURL: h.PublicURL, Contract: api.OpenAPI(), Recoveries: a.Recoveries, Accounts: a.Accounts, Cases: a.Cases, Clients: a.Clients, Registry: a.Clients, ReadKeys: assertion.ParseKeys, Audit: a.Audit, Limits: lim,
 		Pages: pages, JWKS: a.Keys.JWKS, Keyring: a.Keys, Webhooks: a.Endpoints,
 		Source: func(r *http.Request) (netip.Addr, error) {

@@ -77,3 +77,45 @@ func TestStopCountry_ActsBeforeTheCodeIsSentAndLeavesNoticesAlone(t *testing.T) 
 	s.lift(t, made.ID)
 	s.Mail.Code(t, s.Start(t, apptest.Claimant{Identifier: apptest.Email(ref(1) + "@example.com")}).Ask(t, client.MethodSms).ID, 1)
 }
+
+// R-060, T11, T12. A day's budget that is nearly used up is told once a day and budget, the tenant's end wakes somebody, and both end
+// when the day has slid on. Texts that stay well below raise nothing.
+func TestTextBudgets_AreToldBeforeTheyEndAndWhenTheyDo(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, apptest.WithEnv("HOLDFAST_TEXT_PREFIX_HOUR=100", "HOLDFAST_TEXT_COUNTRY_DAY=200", "HOLDFAST_TEXT_TENANT_DAY=10"))
+	s.owners(t, 10)
+	for i := range 6 {
+		s.textTo(t, i)
+	}
+	require.Empty(t, s.lookNow(t), "six of ten")
+	s.textTo(t, 6)
+	require.Equal(t, []string{"TextBudgetLow"}, s.lookNow(t))
+	low := s.alerts(t, "")[0]
+	require.Equal(t, client.Warning, low.Severity)
+	require.Equal(t, []int{7, 7}, []int{low.Count, low.Threshold})
+	require.Equal(t, []client.AlertLabel{{Name: "budget", Value: "tenant"}, {Name: "budget_size", Value: "10"}}, low.Labels)
+	s.textTo(t, 7)
+	require.Equal(t, []string{"TextBudgetLow", "TextBudgetSpent"}, s.lookNow(t))
+	require.Equal(t, "text_tenant_spent", refusedText(t, s.Service, s.textTo(t, 8)))
+	s.lookNow(t)
+	require.Len(t, s.alerts(t, ""), 2, "one alert a budget, however often it is found")
+	require.Equal(t, client.Critical, s.alerts(t, "?detector=TextBudgetSpent")[0].Severity)
+
+	s.Advance(t, 26*time.Hour)
+	s.lookNow(t)
+	s.Advance(t, 11*time.Minute)
+	require.Empty(t, s.lookNow(t), "the day has slid on")
+}
+
+// The installation's budget is nobody's in particular: its alert is the fleet's, and it says nothing of tenants to one of them.
+func TestTextBudget_OfTheInstallationIsTheFleetsAlert(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, apptest.WithEnv("HOLDFAST_TEXT_PREFIX_HOUR=100", "HOLDFAST_TEXT_COUNTRY_DAY=200", "HOLDFAST_TEXT_DAY=5"))
+	s.owners(t, 6)
+	for i := range 5 {
+		s.textTo(t, i)
+	}
+	require.Equal(t, []string{"TextBudgetLow", "TextBudgetSpent"}, s.lookNow(t))
+	require.Empty(t, s.alerts(t, ""))
+	require.Equal(t, []string{"_fleet", "_fleet"}, apptest.Texts(t, s.Service, `SELECT tenant_id FROM alert`))
+}

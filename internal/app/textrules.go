@@ -12,7 +12,9 @@ import (
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/notify/twilio"
 	"github.com/holdfast/holdfast/internal/phone"
+	"github.com/holdfast/holdfast/internal/postgres"
 	"github.com/holdfast/holdfast/internal/secret"
+	"github.com/holdfast/holdfast/internal/textrule"
 	"github.com/holdfast/holdfast/internal/throttle"
 )
 
@@ -29,6 +31,11 @@ func textRules(cfg config.Config) dispatch.TextRules {
 		*n = int(math.Min(float64(*n)*cfg.LimitFactor, 1<<30))
 	}
 	return r
+}
+
+// NewTextRules builds the use cases of tenants' text rules, for the service and for an operator's command.
+func NewTextRules(db *postgres.DB, cfg config.Config) *textrule.Service {
+	return &textrule.Service{Store: postgres.NewTextRules(db), Installation: textRules(cfg).Ceiling()}
 }
 
 // carrier builds what asks carriers; nil where none is configured, and then every SIM is unknown.

@@ -10,8 +10,11 @@ import (
 
 	"github.com/holdfast/holdfast/api/client"
 	"github.com/holdfast/holdfast/internal/app/apptest"
+	"github.com/holdfast/holdfast/internal/audit"
+	"github.com/holdfast/holdfast/internal/credential"
 	"github.com/holdfast/holdfast/internal/notify"
 	"github.com/holdfast/holdfast/internal/notify/twilio/twiliotest"
+	"github.com/holdfast/holdfast/internal/textrule"
 )
 
 // withLookup runs a service that asks a double of Twilio Lookup.
@@ -119,6 +122,11 @@ func TestACarrier_IsAskedOnceForAWhile(t *testing.T) {
 func TestNumbers_OutsideTheListGetNoTexts(t *testing.T) {
 	t.Parallel()
 	s := apptest.New(t)
+	let := func(countries []string) {
+		require.NoError(t, s.App.TextRules.Grant(t.Context(), textrule.GrantCommand{
+			Tenant: apptest.Tenant, Granted: textrule.Granted{Countries: countries, Day: -1}, By: audit.Actor{Kind: audit.ActorOperator, ID: "sam"},
+		}))
+	}
 	const french = "+33612345678"
 	s.Register(t, apptest.Person{Ref: "ada", Email: ada, Phone: french})
 	require.Contains(t, s.Status(t, "ada").Warnings, "number_not_texted")
@@ -130,12 +138,12 @@ func TestNumbers_OutsideTheListGetNoTexts(t *testing.T) {
 	require.Equal(t, "text_country", refusedText(t, s, c))
 	require.Empty(t, s.Mail.To(french, notify.RecoveryCode))
 
-	require.NoError(t, s.Owner.SetTenantTexts(t.Context(), apptest.Tenant, []string{"FR"}, -1))
+	let([]string{"FR"})
 	require.NotContains(t, s.Status(t, "ada").Warnings, "number_not_texted")
 	s.Advance(t, 5*time.Minute)
 	c.Ask(t, client.MethodSms)
 	s.Mail.Await(t, french, notify.RecoveryCode, 1)
-	require.NoError(t, s.Owner.SetTenantTexts(t.Context(), apptest.Tenant, []string{}, -1))
+	let([]string{})
 	require.Contains(t, s.Status(t, "ada").Warnings, "number_not_texted", "an empty list is nowhere")
 }
 
@@ -177,3 +185,50 @@ func TestAPump_IsStoppedBelowTwentyCodes(t *testing.T) {
 func ref(n int) string { return "person-" + two(n) }
 
 func two(n int) string { return string([]byte{byte('0' + n/10), byte('0' + n%10)}) }
+
+// R-058 to R-060, R-154. A tenant narrows its own texts by API, within what operators let it; the next code heeds it, other tenants
+// do not, and the trail has what it was and what it is.
+func TestATenant_NarrowsItsOwnTexts(t *testing.T) {
+	t.Parallel()
+	s := apptest.New(t)
+	token, id := s.Client(t, apptest.Tenant, credential.TextsRead, credential.TextsWrite)
+	ask := func(method string, body any) apptest.Answer {
+		return s.Do(t, apptest.Request{Method: method, Path: "/v1/text-rules", As: token, Body: body})
+	}
+	rules := apptest.Decode[client.TextRules](t, ask(http.MethodGet, nil), http.StatusOK)
+	require.EqualValues(t, 0, rules.Version)
+	require.Equal(t, []string{"GB", "US"}, rules.Effective.Countries)
+	a := ask(http.MethodPut, client.TextRulesRequest{Countries: &[]string{"GB", "FR"}})
+	apptest.Refused(t, a, http.StatusUnprocessableEntity, client.ProblemCodeInvalidRequest)
+	require.Contains(t, a.Body, "GB, US", "the bound is told")
+
+	s.Register(t, apptest.Person{Ref: "ada", Email: ada, Phone: adaPhone})
+	require.NotContains(t, s.Status(t, "ada").Warnings, "number_not_texted")
+	nowhere := client.TextRulesRequest{Countries: &[]string{}}
+	apptest.Decode[client.TextRules](t, ask(http.MethodPut, nowhere), http.StatusOK)
+	require.Contains(t, s.Status(t, "ada").Warnings, "number_not_texted")
+	c := s.Start(t, apptest.Claimant{Identifier: apptest.Email(ada)})
+	c.Ask(t, client.MethodSms)
+	require.Equal(t, "text_country", refusedText(t, s, c))
+
+	apptest.Decode[client.TextRules](t, ask(http.MethodPut, nowhere), http.StatusOK) // a repetition
+	stale := ask(http.MethodPut, client.TextRulesRequest{Lines: &[]string{"voip"}})
+	apptest.Refused(t, stale, http.StatusConflict, client.ProblemCodeConflict)
+	day := 1
+	apptest.Decode[client.TextRules](t, ask(http.MethodPut, client.TextRulesRequest{Version: 1, CountryDay: &day}), http.StatusOK)
+	c = s.Start(t, apptest.Claimant{Identifier: apptest.Email(ada)})
+	c.Ask(t, client.MethodSms)
+	require.Equal(t, "text_country_spent", refusedText(t, s, c), "the only one is for a number with a history")
+	require.Empty(t, s.Mail.To(adaPhone, notify.RecoveryCode))
+
+	require.Equal(t, []string{
+		`{"after": {"countries": []}, "before": {}, "version": 1}`,
+		`{"after": {"country_day": 1}, "before": {"countries": []}, "version": 2}`,
+	}, apptest.Texts(t, s, `SELECT details::text FROM audit_event WHERE action = 'text_rules.set' AND actor_id = $1 AND tenant_id = $2 ORDER BY id`, id, apptest.Tenant))
+	_, err := s.Owner.CreateTenant(t.Context(), tenantOf("other"))
+	require.NoError(t, err)
+	other, _ := s.Client(t, "other", credential.TextsRead)
+	theirs := apptest.Decode[client.TextRules](t, s.Do(t, apptest.Request{Method: http.MethodGet, Path: "/v1/text-rules", As: other}), http.StatusOK)
+	require.EqualValues(t, 0, theirs.Version)
+	require.Equal(t, []string{"GB", "US"}, theirs.Effective.Countries)
+}

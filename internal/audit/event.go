@@ -150,6 +150,8 @@ const (
 	AlertResolved     Action = "alert.resolved"
 	ControlSet        Action = "control.set"
 	ControlLifted     Action = "control.lifted"
+	TextRulesSet      Action = "text_rules.set"     // by the tenant, within what operators let it
+	TextsGranted      Action = "text_rules.granted" // by an operator
 )
 
 // Event is one entry. Details holds identifiers, enumerations and numbers only.

@@ -30,6 +30,8 @@ const (
 	SignalsRead   Scope = "signals:read"
 	SignalsWrite  Scope = "signals:write"
 	FunnelRead    Scope = "funnel:read"
+	TextsRead     Scope = "texts:read"
+	TextsWrite    Scope = "texts:write" // what the tenant's own text messages may reach and cost, within what operators let it
 	ClientsRead   Scope = "clients:read"
 	ClientsWrite  Scope = "clients:write" // register, rotate and disable clients: people only
 )
@@ -39,7 +41,7 @@ func Scopes() []Scope {
 	return []Scope{
 		AccountsWrite, AccountsRead, RecoveriesStart, GrantsRedeem, ObjectionsWrite,
 		CasesOpen, CasesRead, CasesNote, CasesArtefact, CasesChallenge, CasesPropose, CasesFlag, CasesDecide,
-		AuditRead, AlertsRead, AlertsWrite, ControlsRead, ControlsWrite, SignalsRead, SignalsWrite, FunnelRead, ClientsRead, ClientsWrite,
+		AuditRead, AlertsRead, AlertsWrite, ControlsRead, ControlsWrite, SignalsRead, SignalsWrite, FunnelRead, TextsRead, TextsWrite, ClientsRead, ClientsWrite,
 	}
 }
 
@@ -83,9 +85,9 @@ func (r Role) Scopes() []Scope {
 	case Approver:
 		return []Scope{CasesRead, CasesFlag, CasesDecide}
 	case Auditor:
-		return []Scope{AuditRead, AlertsRead, ControlsRead, SignalsRead, FunnelRead, ClientsRead}
+		return []Scope{AuditRead, AlertsRead, ControlsRead, SignalsRead, FunnelRead, TextsRead, ClientsRead}
 	case Operator:
-		return []Scope{AlertsRead, AlertsWrite, ControlsRead, ControlsWrite, SignalsRead, SignalsWrite, FunnelRead, ClientsRead, ClientsWrite}
+		return []Scope{AlertsRead, AlertsWrite, ControlsRead, ControlsWrite, SignalsRead, SignalsWrite, FunnelRead, TextsRead, TextsWrite, ClientsRead, ClientsWrite}
 	case Security:
 		return []Scope{CasesRead, CasesFlag, CasesDecide, AuditRead, AlertsRead, AlertsWrite, ControlsRead, ClientsRead}
 	default:
@@ -110,7 +112,7 @@ func (k Kind) Scopes() []Scope {
 	case Service:
 		return []Scope{
 			AccountsWrite, AccountsRead, RecoveriesStart, GrantsRedeem, ObjectionsWrite,
-			AuditRead, AlertsRead, AlertsWrite, ControlsRead, ControlsWrite, SignalsRead, SignalsWrite, FunnelRead,
+			AuditRead, AlertsRead, AlertsWrite, ControlsRead, ControlsWrite, SignalsRead, SignalsWrite, FunnelRead, TextsRead, TextsWrite,
 		}
 	case Publishable:
 		return []Scope{RecoveriesStart}

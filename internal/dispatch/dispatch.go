@@ -15,6 +15,7 @@ import (
 	"github.com/holdfast/holdfast/internal/notify"
 	"github.com/holdfast/holdfast/internal/phone"
 	"github.com/holdfast/holdfast/internal/secret"
+	"github.com/holdfast/holdfast/internal/textrule"
 )
 
 // codeDigits is the length of a one-time code (requirements.md, section 3).
@@ -42,8 +43,7 @@ type Delivery struct {
 	Locale                      string
 	Reference                   string
 	Brand                       Brand
-	TextCountries               []string // where the tenant's texts may go; nil for what the installation says
-	TextDay                     int      // the tenant's texts a day; negative for what the installation says
+	Texts                       textrule.Tenant
 	CarrierAt                   time.Time
 	CarrierLine                 phone.Line
 	SIMSwappedAt                time.Time
@@ -59,7 +59,7 @@ type Notice struct {
 	Address, DataKey                             []byte
 	Locale, Reference                            string
 	Brand                                        Brand
-	TextCountries                                []string
+	Texts                                        textrule.Tenant // for what its texts reach; no budget bounds notices
 }
 
 // Store is what dispatching reads and writes.
@@ -254,7 +254,7 @@ func (d *Dispatcher) sendNotice(ctx context.Context, work Notice) (Word, error) 
 		data.CanReply = true
 	}
 	if work.ChannelKind == factor.SMS {
-		if refusal := phone.Read(to.Reveal(), d.Texts.Fiction).Texts(d.Texts.countries(work.TextCountries), ""); refusal != "" {
+		if refusal := d.Texts.of(work.Texts).judge(phone.Read(to.Reveal(), d.Texts.Fiction), ""); refusal != "" {
 			d.Metrics.Message(string(work.ChannelKind), string(kind), string(refusal))
 			return Word{Reason: string(refusal)}, nil // as if it had bounced: another address has to hear of it
 		}

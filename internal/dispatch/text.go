@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/factor"
@@ -10,17 +11,43 @@ import (
 	"github.com/holdfast/holdfast/internal/limit"
 	"github.com/holdfast/holdfast/internal/phone"
 	"github.com/holdfast/holdfast/internal/secret"
+	"github.com/holdfast/holdfast/internal/textrule"
 )
 
-// TextRules is what an installation lets its text messages cost and reach. A tenant narrows it and never
-// widens it, but for its own list of countries.
+// TextRules is what an installation lets its text messages cost and reach. Operators let a tenant other
+// countries and less a day, and the tenant narrows that (package textrule).
 type TextRules struct {
-	Countries  []string // where texts may go when a tenant does not say; none by default
-	Fiction    bool     // numbers of films and examples count as real; development only
-	PrefixHour int      // codes an hour to numbers that differ in their last four digits alone
-	CountryDay int      // codes a day to a tenant's numbers of one country, at least; three times what is verified if that is more
-	TenantDay  int      // codes a day of one tenant
-	Day        int      // codes a day of the installation
+	Countries   []string     // where texts may go when nothing else is said of a tenant; none by default
+	Lines       []phone.Line // to which lines, of those that may be texted at all; nil for all of them
+	Fiction     bool         // numbers of films and examples count as real; development only
+	PrefixHour  int          // codes an hour to numbers that differ in their last four digits alone
+	CountryDay  int          // codes a day to a tenant's numbers of one country, at least; three times what is verified if that is more
+	CountryMost int          // codes a day to one country at most, whatever is verified; 0 for no such bound
+	TenantDay   int          // codes a day of one tenant
+	Day         int          // codes a day of the installation
+}
+
+// Ceiling is what a tenant may make of its texts at most, when operators say nothing else.
+func (r TextRules) Ceiling() textrule.Rules {
+	return textrule.Rules{Countries: r.Countries, Lines: textrule.Lines(), PrefixHour: r.PrefixHour, CountryDay: r.TenantDay, Day: r.TenantDay}
+}
+
+// of is the rules for one tenant's texts.
+func (r TextRules) of(t textrule.Tenant) TextRules {
+	e := t.Effective(r.Ceiling())
+	r.Countries, r.Lines, r.PrefixHour, r.CountryMost, r.TenantDay = e.Countries, e.Lines, e.PrefixHour, t.Own.CountryDay, e.Day
+	return r
+}
+
+// judge says why no text message goes to a number, or nothing. Both words about its line have to be on the list.
+func (r TextRules) judge(number phone.Number, carrier phone.Line) phone.Refusal {
+	if refusal := number.Texts(r.Countries, carrier); refusal != "" || r.Lines == nil {
+		return refusal
+	}
+	if !slices.Contains(r.Lines, number.Line) || (carrier != "" && !slices.Contains(r.Lines, carrier)) {
+		return phone.RefusedLine
+	}
+	return ""
 }
 
 // DefaultTextRules are the numbers of requirements.md, section 3, without a country.
@@ -45,7 +72,7 @@ func (r TextRules) Limits() []limit.Limit {
 			Bound:    fmt.Sprintf("%s, or 3 times the 95th percentile of what was verified a day over 28 days", of(r.CountryDay, day)),
 			WhenDown: down, Reason: "a global cap trips too late for a country with little traffic; one that is not on the list gets none",
 		},
-		{Wall: limit.Messages, Name: "text_tenant", Per: "tenant", Bound: of(r.TenantDay, day), WhenDown: down, Reason: "what a day may cost a tenant; it may set less"},
+		{Wall: limit.Messages, Name: "text_tenant", Per: "tenant", Bound: of(r.TenantDay, day), WhenDown: down, Reason: "what a day may cost a tenant, which sets less by /v1/text-rules, as it does for prefixes and countries"},
 		{Wall: limit.Messages, Name: "text_day", Per: "installation", Bound: of(r.Day, day), WhenDown: down, Reason: "what a day may cost in all"},
 		{
 			Wall: limit.Messages, Name: "text_watch", Per: "tenant and country over an hour, or prefix over a day",
@@ -55,16 +82,9 @@ func (r TextRules) Limits() []limit.Limit {
 	}
 }
 
-// MayText reports whether text messages go to a number, by its own line and country.
-func (r TextRules) MayText(countries []string, number secret.String) bool {
-	return phone.Read(number.Reveal(), r.Fiction).Texts(r.countries(countries), "") == ""
-}
-
-func (r TextRules) countries(tenants []string) []string {
-	if tenants != nil {
-		return tenants
-	}
-	return r.Countries
+// MayText reports whether a tenant's text messages go to a number, by its own line and country.
+func (r TextRules) MayText(of textrule.Tenant, number secret.String) bool {
+	return r.of(of).judge(phone.Read(number.Reveal(), r.Fiction), "") == ""
 }
 
 // Text is one code on its way to a number, as the budgets see it.
@@ -97,8 +117,8 @@ const (
 // there is a number at all.
 func (d *Dispatcher) mayText(ctx context.Context, work Delivery, to secret.String) (string, error) {
 	number := phone.Read(to.Reveal(), d.Texts.Fiction)
-	countries := d.Texts.countries(work.TextCountries)
-	if refusal := number.Texts(countries, ""); refusal != "" {
+	rules := d.Texts.of(work.Texts)
+	if refusal := rules.judge(number, ""); refusal != "" {
 		return string(refusal), nil
 	}
 	if d.Stops != nil && d.Stops(work.Tenant, number.Country) {
@@ -108,15 +128,11 @@ func (d *Dispatcher) mayText(ctx context.Context, work Delivery, to secret.Strin
 	if err != nil {
 		return "", err
 	}
-	if refusal := number.Texts(countries, report.Line); refusal != "" {
+	if refusal := rules.judge(number, report.Line); refusal != "" {
 		return string(refusal), nil
 	}
 	if !report.SwappedAt.IsZero() && work.Now.Sub(report.SwappedAt) < swapBlocks {
 		return refusedSwap, nil
-	}
-	rules := d.Texts
-	if work.TextDay >= 0 {
-		rules.TenantDay = min(rules.TenantDay, work.TextDay)
 	}
 	prefix := d.Keys.MAC(secret.PurposeDestination, "prefix", work.Tenant, number.Prefix())
 	refusal, err := d.Store.ReserveText(ctx, work, Text{Country: number.Country, Prefix: prefix[:16], Rules: rules})

@@ -36,6 +36,7 @@ type Config struct {
 	Accounts   Accounts
 	Alerts     Alerts
 	Controls   Controls
+	TextRules  TextRules
 	Funnel     Funnel
 	Cases      Cases
 	Clients    Authenticator
@@ -142,7 +143,7 @@ func (c Config) validate() error {
 	for name, missing := range map[string]bool{
 		"Recoveries": c.Recoveries == nil, "Accounts": c.Accounts == nil, "Cases": c.Cases == nil, "Clients": c.Clients == nil, "Registry": c.Registry == nil, "ReadKeys": c.ReadKeys == nil, "Audit": c.Audit == nil, "Limits": c.Limits == nil,
 		"Alerts": c.Alerts == nil, "Controls": c.Controls == nil, "Funnel": c.Funnel == nil, "Webhooks": c.Webhooks == nil, "Pages": c.Pages == nil, "JWKS": c.JWKS == nil, "Keyring": c.Keyring == nil, "Source": c.Source == nil,
-		"Logger": c.Logger == nil, "Metrics": c.Metrics == nil, "Clock": c.Clock == nil,
+		"TextRules": c.TextRules == nil, "Logger": c.Logger == nil, "Metrics": c.Metrics == nil, "Clock": c.Clock == nil,
 		"Overload":  c.Overload.Slots < 1 || c.Overload.Queue < 0 || c.Overload.Wait <= 0,
 		"BodyLimit": c.BodyLimit <= 0, "ImportBodyLimit": c.ImportBodyLimit <= 0,
 		"HandlerTimeout": c.HandlerTimeout <= 0, "ReadTimeout": c.ReadTimeout <= 0,

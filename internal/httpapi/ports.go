@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/recovery"
 	"github.com/holdfast/holdfast/internal/secret"
+	"github.com/holdfast/holdfast/internal/textrule"
 )
 
 // Recoveries are the use cases of a recovery. Errors are faults, or read as internal; a refusal has been committed before it
@@ -72,6 +73,14 @@ type Controls interface {
 	Set(ctx context.Context, cmd abuse.SetCommand) (abuse.Control, error)
 	// Lift ends a control before its time; what an operator set is fault.CodeForbidden.
 	Lift(ctx context.Context, cmd abuse.LiftCommand) (abuse.Control, error)
+}
+
+// TextRules are what a tenant lets its own text messages reach and cost, within what operators let it.
+type TextRules interface {
+	Get(ctx context.Context, tenant string) (textrule.View, error)
+	// Set replaces the tenant's own rules. What is wider than operators let is fault.CodeInvalidRequest with the bound; rules that
+	// were changed since they were read are CodeConflict.
+	Set(ctx context.Context, cmd textrule.SetCommand) (textrule.View, error)
 }
 
 // Audit is what can be asked of the audit log. A tenant sees its own events; hashes are the whole installation's.

@@ -197,6 +197,8 @@ func routes() []route {
 		{method: get, path: "/v1/controls", caller: staff(credential.ControlsRead), class: ClassRead, handle: (*handler).listControls},
 		{method: post, path: "/v1/controls", caller: staff(credential.ControlsWrite).freshly(), class: ClassRead, key: keyRequired, body: bodyJSON, handle: (*handler).setControl},
 		{method: post, path: "/v1/controls/{control_id}/lift", caller: staff(credential.ControlsWrite).freshly(), class: ClassRead, key: keyRequired, body: bodyJSON, handle: (*handler).liftControl},
+		{method: get, path: "/v1/text-rules", caller: staff(credential.TextsRead), class: ClassRead, handle: (*handler).getTextRules},
+		{method: put, path: "/v1/text-rules", caller: staff(credential.TextsWrite).freshly(), class: ClassRead, body: bodyJSON, handle: (*handler).putTextRules},
 		{method: get, path: "/v1/clients", caller: human(credential.ClientsRead), class: ClassAccount, handle: (*handler).listClients},
 		{method: post, path: "/v1/clients", caller: human(credential.ClientsWrite).freshly(), class: ClassAccount, key: keyRequired, body: bodyJSON, handle: (*handler).createClient},
 		{method: post, path: "/v1/clients/{client_id}/rotate", caller: human(credential.ClientsWrite).freshly(), class: ClassAccount, key: keyRequired, body: bodyMaybe, handle: (*handler).rotateClient},

@@ -391,7 +391,8 @@ func setup(t *testing.T, change ...func(*httpapi.Config)) *bundle {
 	cfg := httpapi.Config{
 		PublicURL: "https://recovery.example.com", Contract: api.OpenAPI(), Recoveries: b.core, Accounts: accounts{b.core}, Webhooks: webhooks{b.core},
 		Alerts: alerts{b.core}, Controls: controls{b.core}, Funnel: funnel{b.core},
-		Clients: clients{}, Registry: registry{b.core}, ReadKeys: assertion.ParseKeys, Audit: log{b.core}, Limits: b.limits, Texts: texts{b.core}, Replies: true, Pages: pages{}, Keyring: keyring,
+		TextRules: textRules{b.core},
+		Clients:   clients{}, Registry: registry{b.core}, ReadKeys: assertion.ParseKeys, Audit: log{b.core}, Limits: b.limits, Texts: texts{b.core}, Replies: true, Pages: pages{}, Keyring: keyring,
 		Cases:  cases{b.core},
 		JWKS:   func() []byte { return []byte(`{"keys":[]}`) },
 		Source: func(*http.Request) (netip.Addr, error) { return netip.MustParseAddr("192.0.2.1"), nil },
@@ -515,6 +516,8 @@ func good() map[string]sent {
 		"listControls":       {method: "GET", path: "/v1/controls?ended=true"},
 		"setControl":         {method: "POST", path: "/v1/controls", body: `{"kind":"min_tier","value":"high","reason":"spray","expires_at":"2026-03-01T12:00:00Z"}`},
 		"liftControl":        {method: "POST", path: "/v1/controls/" + controlID + "/lift", body: `{"reason":"it is over"}`},
+		"getTextRules":       {method: "GET", path: "/v1/text-rules"},
+		"putTextRules":       {method: "PUT", path: "/v1/text-rules", body: `{"version":2,"countries":["GB"],"lines":["mobile"],"day":100}`},
 		"listClients":        {method: "GET", path: "/v1/clients", bearer: "operator"},
 		"createClient":       {method: "POST", path: "/v1/clients", bearer: "operator", body: `{"name":"helper","kind":"ai_agent","owner":"robin@example.com","scopes":["cases:read"]}`},
 		"rotateClient":       {method: "POST", path: "/v1/clients/" + clientID + "/rotate", bearer: "operator", body: `{"expires_in_days":30}`},

@@ -183,6 +183,8 @@ func (s *Abuse) Probe(ctx context.Context, d abuse.Detector, now time.Time) ([]a
 		return out, translate(err, "find shared credentials")
 	case abuse.ProbePumping, abuse.ProbePaused:
 		return s.probeTexts(ctx, d, now)
+	case abuse.ProbeBudgets, abuse.ProbeSpent:
+		return s.probeBudgets(ctx, d, now)
 	case abuse.ProbeLooking, abuse.ProbeHasty, abuse.ProbePairs:
 		return s.probeDesk(ctx, d, now)
 	default:
@@ -213,36 +215,4 @@ func (s *Abuse) note(ctx context.Context, p *pipeline, e audit.Event) error {
 func (s *Abuse) See(ctx context.Context, credentials, networks []string) error {
 	err := s.db.q.SeeCredentials(ctx, s.db.pool, dbsqlc.SeeCredentialsParams{PublicIds: credentials, Networks: networks})
 	return translate(err, "see credentials")
-}
-
-// codeComesBack is the time that a code is given before it counts as one that nobody typed in.
-const codeComesBack = 3 * time.Minute
-
-// probeTexts answers the probes about text messages.
-func (s *Abuse) probeTexts(ctx context.Context, d abuse.Detector, now time.Time) ([]abuse.Finding, error) {
-	if d.Probe == abuse.ProbePaused {
-		rows, err := s.db.pool.Query(ctx, textPauses, now)
-		if err != nil {
-			return nil, translate(err, "find paused text messages")
-		}
-		out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (abuse.Finding, error) {
-			var f abuse.Finding
-			var scope, key string
-			err := row.Scan(&f.Tenant, &scope, &key, &f.Count)
-			f.Key, f.Limit, f.Labels = scope+"/"+key, d.Limit, map[string]string{scope: key}
-			return f, err
-		})
-		return out, translate(err, "find paused text messages")
-	}
-	rows, err := s.db.pool.Query(ctx, textPumping, now.Add(-d.Window), d.Limit, now.Add(-codeComesBack))
-	if err != nil {
-		return nil, translate(err, "find pumping")
-	}
-	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (abuse.Finding, error) {
-		f := abuse.Finding{Limit: d.Limit}
-		err := row.Scan(&f.Tenant, &f.Key, &f.Count)
-		f.Labels = map[string]string{"prefix": f.Key}
-		return f, err
-	})
-	return out, translate(err, "find pumping")
 }

@@ -94,5 +94,16 @@ SELECT s.tenant_id, encode(s.prefix, 'hex'), count(*) AS sent
 HAVING count(*) >= $2 AND count(DISTINCT s.channel_id) >= 5 AND count(s.verified_at) * 10 < count(*) * 3
  ORDER BY 3 DESC, 1, 2 LIMIT 100`
 
+// textBudgets is the day's budgets of which $2 hundredths are used at $1, by what was judged last; a part of one code counts for
+// those who are refused already. With $3 only tenants' and the installation's. What is used slides, as text_reserve counts it.
+const textBudgets = `
+SELECT b.tenant_id, b.scope, b.country, b.size, u.used
+  FROM text_budget b
+ CROSS JOIN LATERAL (
+    SELECT coalesce(sum(c.sent), 0)::bigint AS used FROM text_count c
+     WHERE c.tenant_id = b.tenant_id AND c.country = b.country AND c.slot >= date_trunc('hour', $1::timestamptz - interval '24 hours')) u
+ WHERE u.used >= b.size * $2::int / 100 AND u.used > 0 AND (NOT $3::boolean OR b.scope <> 'country')
+ ORDER BY u.used::float8 / b.size DESC, 1, 2, 3 LIMIT 100`
+
 // textPauses is what is paused at $1.
 const textPauses = `SELECT p.tenant_id, p.scope, p.key, p.sent FROM text_pause p WHERE p.until > $1 ORDER BY p.since DESC, p.tenant_id, p.key LIMIT 100`

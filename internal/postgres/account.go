@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast/holdfast/internal/audit"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/postgres/dbsqlc"
+	"github.com/holdfast/holdfast/internal/textrule"
 )
 
 // Accounts is the account.Store on PostgreSQL.
@@ -95,7 +96,8 @@ func (s *Accounts) load(ctx context.Context, on dbsqlc.DBTX, q account.Query) (a
 	if err != nil {
 		return account.Loaded{}, err
 	}
-	in := account.Loaded{Now: row.Now.UTC(), TenantName: row.TenantName, TextsTo: row.TextCountries, Taken: row.Taken, Failures: int(row.Failures)}
+	in := account.Loaded{Now: row.Now.UTC(), TenantName: row.TenantName, Taken: row.Taken, Failures: int(row.Failures)}
+	in.Texts = textrule.Tenant{Granted: textrule.Granted{Countries: row.TextCountries, Day: -1}, Own: ownTexts(row.OwnCountries, row.OwnLines)}
 	if in.Replay, err = replayOf(q.Key, row.Free, row.Fingerprint, row.Outcome); err != nil {
 		return account.Loaded{}, err
 	}

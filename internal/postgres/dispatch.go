@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast/holdfast/internal/postgres/dbsqlc"
 	"github.com/holdfast/holdfast/internal/recovery"
 	"github.com/holdfast/holdfast/internal/secret"
+	"github.com/holdfast/holdfast/internal/textrule"
 )
 
 // Dispatches is the dispatch.Store on PostgreSQL.
@@ -44,10 +45,17 @@ func (s *Dispatches) Delivery(ctx context.Context, tenant, id string) (dispatch.
 		ExpiresAt: row.ExpiresAt.UTC(), Now: row.Now.UTC(), Over: row.ConsumedAt != nil || !recovery.State(row.State).Open(),
 		Accepted: row.AcceptedAt != nil, DeferToIDP: plan.Defer, Account: text(row.AccountID), Channel: text(row.ChannelID),
 		Address: row.AddressSealed, DataKey: row.DataKey, Locale: row.Locale, Reference: row.Reference,
-		Brand:         dispatch.Brand{Name: row.TenantName, Locale: row.TenantLocale, Support: row.SupportContact},
-		TextCountries: row.TextCountries, TextDay: orNegative(row.TextDay),
+		Brand:     dispatch.Brand{Name: row.TenantName, Locale: row.TenantLocale, Support: row.SupportContact},
+		Texts:     textsOf(row),
 		CarrierAt: instant(row.CarrierAt), CarrierLine: phone.Line(row.CarrierLine), SIMSwappedAt: instant(row.SimSwappedAt),
 	}, nil
+}
+
+// textsOf is the rules of the delivery's tenant.
+func textsOf(row dbsqlc.LoadDeliveryRow) textrule.Tenant {
+	own := ownTexts(row.OwnCountries, row.OwnLines)
+	own.PrefixHour, own.CountryDay, own.Day = orZero(row.OwnPrefixHour), orZero(row.OwnCountryDay), orZero(row.OwnDay)
+	return textrule.Tenant{Granted: textrule.Granted{Countries: row.TextCountries, Day: orNegative(row.TextDay)}, Own: own}
 }
 
 // Minted implements dispatch.Store in one transaction: a code that was stored is one whose owner will hear of the start.
@@ -126,7 +134,8 @@ func (s *Dispatches) Notice(ctx context.Context, tenant, id string) (dispatch.No
 		Tenant: tenant, ID: id, Kind: row.Kind, Recovery: text(row.RecoveryID), Account: row.AccountID, Channel: row.ChannelID,
 		ChannelKind: factor.Method(row.ChannelKind), ObjectionHash: row.ObjectionHash, CreatedAt: row.CreatedAt.UTC(),
 		NotBefore: instant(row.NotBefore), Done: row.AcceptedAt != nil || row.FailedAt != nil, Address: row.AddressSealed,
-		DataKey: row.DataKey, Locale: text(&row.Locale), Reference: row.Reference, TextCountries: row.TextCountries,
+		DataKey: row.DataKey, Locale: text(&row.Locale), Reference: row.Reference,
+		Texts: textrule.Tenant{Granted: textrule.Granted{Countries: row.TextCountries, Day: -1}, Own: ownTexts(row.OwnCountries, row.OwnLines)},
 		Brand: dispatch.Brand{Name: row.TenantName, Locale: row.TenantLocale, Support: row.SupportContact},
 	}, nil
 }

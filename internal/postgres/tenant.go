@@ -12,7 +12,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/holdfast/holdfast/internal/fault"
-	"github.com/holdfast/holdfast/internal/phone"
 	"github.com/holdfast/holdfast/internal/postgres/dbsqlc"
 )
 
@@ -64,29 +63,6 @@ func (db *DB) Tenant(ctx context.Context, id string) (Tenant, error) {
 		return Tenant{}, translate(err, "get tenant")
 	}
 	return tenantOf(row), nil
-}
-
-// SetTenantTexts says where a tenant's text messages may go and how many codes it may send a day; nil and a negative number
-// leave it to the installation. A tenant that is not there is fault.CodeNotFound, what is no country CodeInvalidRequest.
-func (db *DB) SetTenantTexts(ctx context.Context, id string, countries []string, perDay int) error {
-	for _, c := range countries {
-		if !phone.IsCountry(c) {
-			return fault.Of(fault.CodeInvalidRequest).At("/countries", "must be countries in two capital letters")
-		}
-	}
-	var day *int32
-	if perDay >= 0 {
-		n := bounded(min(perDay, 10_000_000))
-		day = &n
-	}
-	n, err := db.q.SetTenantTexts(ctx, db.pool, dbsqlc.SetTenantTextsParams{ID: id, Countries: countries, PerDay: day})
-	if err != nil {
-		return translate(err, "set tenant")
-	}
-	if n == 0 {
-		return fault.Of(fault.CodeNotFound)
-	}
-	return nil
 }
 
 // Tenants lists all tenants by id.

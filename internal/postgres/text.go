@@ -9,14 +9,14 @@ import (
 	"github.com/holdfast/holdfast/internal/postgres/dbsqlc"
 )
 
-// ReserveText implements dispatch.Store. The budgets are judged in one function of the database (migration 00013).
+// ReserveText implements dispatch.Store. The budgets are judged in one function of the database (migration 00020).
 func (s *Dispatches) ReserveText(ctx context.Context, d dispatch.Delivery, t dispatch.Text) (string, error) {
 	var row dbsqlc.ReserveTextRow
 	err := s.db.inTx(ctx, func(p *pipeline) error {
 		var err error
 		row, err = s.db.q.ReserveText(ctx, p, dbsqlc.ReserveTextParams{
 			TenantID: d.Tenant, ChallengeID: d.Challenge, Sends: int32(d.Sends), ChannelID: d.Channel, Country: t.Country, Prefix: t.Prefix, //nolint:gosec // at most 5.
-			PerPrefix: bounded(t.Rules.PrefixHour), PerCountry: bounded(t.Rules.CountryDay), PerTenant: bounded(t.Rules.TenantDay), PerDay: bounded(t.Rules.Day),
+			PerPrefix: bounded(t.Rules.PrefixHour), PerCountry: bounded(t.Rules.CountryDay), CountryMost: bounded(t.Rules.CountryMost), PerTenant: bounded(t.Rules.TenantDay), PerDay: bounded(t.Rules.Day),
 		})
 		if err != nil || row.Paused == "" {
 			return err
@@ -41,6 +41,9 @@ func (s *Dispatches) KnowCarrier(ctx context.Context, d dispatch.Delivery, r pho
 func (db *DB) ForgetTexts(ctx context.Context, atMost int32) (int64, error) {
 	if _, err := db.q.ForgetTextCounts(ctx, db.pool); err != nil {
 		return 0, translate(err, "forget text counts")
+	}
+	if err := db.q.ForgetTextBudgets(ctx, db.pool); err != nil {
+		return 0, translate(err, "forget text budgets")
 	}
 	n, err := db.q.ForgetTexts(ctx, db.pool, atMost)
 	return n, translate(err, "forget texts")

@@ -339,6 +339,8 @@ SELECT holdfast_now()::timestamptz AS now,
        (SELECT m.outcome FROM idempotency m WHERE m.key = $2) AS outcome,
        coalesce((SELECT t.name FROM tenant t WHERE t.id = $3), '')::text AS tenant_name,
        (SELECT t.text_countries FROM tenant t WHERE t.id = $3) AS text_countries,
+       (SELECT w.countries FROM text_rule w WHERE w.tenant_id = $3) AS own_countries,
+       (SELECT w.lines FROM text_rule w WHERE w.tenant_id = $3) AS own_lines,
        (SELECT jsonb_build_object(
             'id', a.id, 'population', a.population, 'aal', a.aal, 'ial', a.ial, 'locale', a.locale,
             'created_at', a.created_at, 'changed_at', a.changed_at, 'ref_hash', a.ref_hash, 'ref_sealed', a.ref_sealed, 'data_key', a.data_key,
@@ -392,6 +394,8 @@ type LoadAccountRow struct {
 	Outcome       []byte
 	TenantName    string
 	TextCountries []string
+	OwnCountries  []string
+	OwnLines      []string
 	Account       []byte
 	Taken         bool
 	Recoveries    []byte
@@ -417,6 +421,8 @@ func (q *Queries) LoadAccount(ctx context.Context, db DBTX, arg LoadAccountParam
 		&i.Outcome,
 		&i.TenantName,
 		&i.TextCountries,
+		&i.OwnCountries,
+		&i.OwnLines,
 		&i.Account,
 		&i.Taken,
 		&i.Recoveries,

@@ -65,10 +65,12 @@ SELECT c.method, c.channel_id, c.sends, c.expires_at, c.consumed_at, c.accepted_
        holdfast_now()::timestamptz AS now,
        ch.sealed AS address_sealed, a.data_key, coalesce(a.locale, '') AS locale,
        t.name AS tenant_name, t.locale AS tenant_locale, t.support_contact, t.text_countries, t.text_day,
+       w.countries AS own_countries, w.lines AS own_lines, w.prefix_hour AS own_prefix_hour, w.country_day AS own_country_day, w.day AS own_day,
        ch.carrier_at, coalesce(ch.carrier_line, '') AS carrier_line, ch.sim_swapped_at
   FROM challenge c
   JOIN recovery r ON r.tenant_id = c.tenant_id AND r.id = c.recovery_id
   JOIN tenant t ON t.id = c.tenant_id
+  LEFT JOIN text_rule w ON w.tenant_id = c.tenant_id
   LEFT JOIN channel ch ON ch.tenant_id = c.tenant_id AND ch.id = c.channel_id AND ch.removed_at IS NULL
   LEFT JOIN account a ON a.tenant_id = r.tenant_id AND a.id = r.account_id
  WHERE c.tenant_id = $1 AND c.id = $2
@@ -101,6 +103,11 @@ type LoadDeliveryRow struct {
 	SupportContact string
 	TextCountries  []string
 	TextDay        *int32
+	OwnCountries   []string
+	OwnLines       []string
+	OwnPrefixHour  *int32
+	OwnCountryDay  *int32
+	OwnDay         *int32
 	CarrierAt      *time.Time
 	CarrierLine    string
 	SimSwappedAt   *time.Time
@@ -131,6 +138,11 @@ func (q *Queries) LoadDelivery(ctx context.Context, db DBTX, arg LoadDeliveryPar
 		&i.SupportContact,
 		&i.TextCountries,
 		&i.TextDay,
+		&i.OwnCountries,
+		&i.OwnLines,
+		&i.OwnPrefixHour,
+		&i.OwnCountryDay,
+		&i.OwnDay,
 		&i.CarrierAt,
 		&i.CarrierLine,
 		&i.SimSwappedAt,
@@ -142,11 +154,13 @@ const loadNotice = `-- name: LoadNotice :one
 SELECT n.kind, n.recovery_id, n.account_id, n.channel_id, n.objection_hash, n.created_at, n.accepted_at, n.failed_at,
        ch.kind AS channel_kind, ch.sealed AS address_sealed, a.data_key, a.locale,
        r.not_before, coalesce(r.reference, '') AS reference,
-       t.name AS tenant_name, t.locale AS tenant_locale, t.support_contact, t.text_countries
+       t.name AS tenant_name, t.locale AS tenant_locale, t.support_contact, t.text_countries,
+       w.countries AS own_countries, w.lines AS own_lines
   FROM notice n
   JOIN channel ch ON ch.tenant_id = n.tenant_id AND ch.id = n.channel_id
   JOIN account a ON a.tenant_id = n.tenant_id AND a.id = n.account_id
   JOIN tenant t ON t.id = n.tenant_id
+  LEFT JOIN text_rule w ON w.tenant_id = n.tenant_id
   LEFT JOIN recovery r ON r.tenant_id = n.tenant_id AND r.id = n.recovery_id
  WHERE n.tenant_id = $1 AND n.id = $2
 `
@@ -175,6 +189,8 @@ type LoadNoticeRow struct {
 	TenantLocale   string
 	SupportContact string
 	TextCountries  []string
+	OwnCountries   []string
+	OwnLines       []string
 }
 
 func (q *Queries) LoadNotice(ctx context.Context, db DBTX, arg LoadNoticeParams) (LoadNoticeRow, error) {
@@ -199,6 +215,8 @@ func (q *Queries) LoadNotice(ctx context.Context, db DBTX, arg LoadNoticeParams)
 		&i.TenantLocale,
 		&i.SupportContact,
 		&i.TextCountries,
+		&i.OwnCountries,
+		&i.OwnLines,
 	)
 	return i, err
 }

@@ -10,6 +10,15 @@ import (
 	"time"
 )
 
+const forgetTextBudgets = `-- name: ForgetTextBudgets :exec
+DELETE FROM text_budget WHERE at < (SELECT holdfast_now()) - interval '2 days'
+`
+
+func (q *Queries) ForgetTextBudgets(ctx context.Context, db DBTX) error {
+	_, err := db.Exec(ctx, forgetTextBudgets)
+	return err
+}
+
 const forgetTextCounts = `-- name: ForgetTextCounts :execrows
 DELETE FROM text_count WHERE slot < (SELECT holdfast_now()) - interval '30 days'
 `
@@ -36,6 +45,21 @@ func (q *Queries) ForgetTexts(ctx context.Context, db DBTX, atMost int32) (int64
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const grantTexts = `-- name: GrantTexts :exec
+UPDATE tenant SET text_countries = $1::text[], text_day = $2::int WHERE id = $3
+`
+
+type GrantTextsParams struct {
+	Countries []string
+	PerDay    *int32
+	ID        string
+}
+
+func (q *Queries) GrantTexts(ctx context.Context, db DBTX, arg GrantTextsParams) error {
+	_, err := db.Exec(ctx, grantTexts, arg.Countries, arg.PerDay, arg.ID)
+	return err
 }
 
 const knowCarrier = `-- name: KnowCarrier :exec
@@ -66,9 +90,57 @@ func (q *Queries) KnowCarrier(ctx context.Context, db DBTX, arg KnowCarrierParam
 	return err
 }
 
+const loadTextRules = `-- name: LoadTextRules :one
+SELECT holdfast_now()::timestamptz AS now, t.text_countries, t.text_day, coalesce(w.version, 0)::bigint AS version, coalesce(w.changed_by, '') AS changed_by,
+       w.countries, w.lines, w.prefix_hour, w.country_day, w.day, w.changed_at
+  FROM tenant t LEFT JOIN text_rule w ON w.tenant_id = t.id WHERE t.id = $1
+`
+
+type LoadTextRulesRow struct {
+	Now           time.Time
+	TextCountries []string
+	TextDay       *int32
+	Version       int64
+	ChangedBy     string
+	Countries     []string
+	Lines         []string
+	PrefixHour    *int32
+	CountryDay    *int32
+	Day           *int32
+	ChangedAt     *time.Time
+}
+
+func (q *Queries) LoadTextRules(ctx context.Context, db DBTX, tenantID string) (LoadTextRulesRow, error) {
+	row := db.QueryRow(ctx, loadTextRules, tenantID)
+	var i LoadTextRulesRow
+	err := row.Scan(
+		&i.Now,
+		&i.TextCountries,
+		&i.TextDay,
+		&i.Version,
+		&i.ChangedBy,
+		&i.Countries,
+		&i.Lines,
+		&i.PrefixHour,
+		&i.CountryDay,
+		&i.Day,
+		&i.ChangedAt,
+	)
+	return i, err
+}
+
+const lockTenantTexts = `-- name: LockTenantTexts :exec
+SELECT t.id FROM tenant t WHERE t.id = $1 FOR NO KEY UPDATE
+`
+
+func (q *Queries) LockTenantTexts(ctx context.Context, db DBTX, tenantID string) error {
+	_, err := db.Exec(ctx, lockTenantTexts, tenantID)
+	return err
+}
+
 const reserveText = `-- name: ReserveText :one
 SELECT r.refusal::text AS refusal, r.paused::text AS paused, r.seen::int AS seen, r.typed::int AS typed
-  FROM text_reserve($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) r
+  FROM text_reserve($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) r
 `
 
 type ReserveTextParams struct {
@@ -80,6 +152,7 @@ type ReserveTextParams struct {
 	Prefix      []byte
 	PerPrefix   int32
 	PerCountry  int32
+	CountryMost int32
 	PerTenant   int32
 	PerDay      int32
 }
@@ -101,6 +174,7 @@ func (q *Queries) ReserveText(ctx context.Context, db DBTX, arg ReserveTextParam
 		arg.Prefix,
 		arg.PerPrefix,
 		arg.PerCountry,
+		arg.CountryMost,
 		arg.PerTenant,
 		arg.PerDay,
 	)
@@ -114,22 +188,42 @@ func (q *Queries) ReserveText(ctx context.Context, db DBTX, arg ReserveTextParam
 	return i, err
 }
 
-const setTenantTexts = `-- name: SetTenantTexts :execrows
-UPDATE tenant SET text_countries = $1::text[], text_day = $2::int WHERE id = $3
+const setTextRules = `-- name: SetTextRules :one
+INSERT INTO text_rule AS w (tenant_id, version, countries, lines, prefix_hour, country_day, day, changed_at, changed_by)
+VALUES ($1, $2, $3::text[], $4::text[], $5, $6, $7, $8, $9)
+ON CONFLICT (tenant_id) DO UPDATE SET version = excluded.version, countries = excluded.countries, lines = excluded.lines, prefix_hour = excluded.prefix_hour,
+       country_day = excluded.country_day, day = excluded.day, changed_at = excluded.changed_at, changed_by = excluded.changed_by
+ WHERE w.version = excluded.version - 1
+RETURNING w.version
 `
 
-type SetTenantTextsParams struct {
-	Countries []string
-	PerDay    *int32
-	ID        string
+type SetTextRulesParams struct {
+	TenantID   string
+	Version    int64
+	Countries  []string
+	Lines      []string
+	PrefixHour *int32
+	CountryDay *int32
+	Day        *int32
+	ChangedAt  time.Time
+	ChangedBy  string
 }
 
-func (q *Queries) SetTenantTexts(ctx context.Context, db DBTX, arg SetTenantTextsParams) (int64, error) {
-	result, err := db.Exec(ctx, setTenantTexts, arg.Countries, arg.PerDay, arg.ID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) SetTextRules(ctx context.Context, db DBTX, arg SetTextRulesParams) (int64, error) {
+	row := db.QueryRow(ctx, setTextRules,
+		arg.TenantID,
+		arg.Version,
+		arg.Countries,
+		arg.Lines,
+		arg.PrefixHour,
+		arg.CountryDay,
+		arg.Day,
+		arg.ChangedAt,
+		arg.ChangedBy,
+	)
+	var version int64
+	err := row.Scan(&version)
+	return version, err
 }
 
 const textVerified = `-- name: TextVerified :exec

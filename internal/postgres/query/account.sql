@@ -26,6 +26,8 @@ SELECT holdfast_now()::timestamptz AS now,
        (SELECT m.outcome FROM idempotency m WHERE m.key = @idempotency_key) AS outcome,
        coalesce((SELECT t.name FROM tenant t WHERE t.id = @tenant_id), '')::text AS tenant_name,
        (SELECT t.text_countries FROM tenant t WHERE t.id = @tenant_id) AS text_countries,
+       (SELECT w.countries FROM text_rule w WHERE w.tenant_id = @tenant_id) AS own_countries,
+       (SELECT w.lines FROM text_rule w WHERE w.tenant_id = @tenant_id) AS own_lines,
        (SELECT jsonb_build_object(
             'id', a.id, 'population', a.population, 'aal', a.aal, 'ial', a.ial, 'locale', a.locale,
             'created_at', a.created_at, 'changed_at', a.changed_at, 'ref_hash', a.ref_hash, 'ref_sealed', a.ref_sealed, 'data_key', a.data_key,
