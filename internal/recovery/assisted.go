@@ -33,6 +33,7 @@ type Assessed struct {
 func (s *Service) Assess(in Loaded) Assessed {
 	r := in.Recovery
 	f := facts(in.Now, r.Reason, in.Account, in.History, in.Signals, r.Evidence)
+	f.Raised = s.Controls.Current(r.Tenant).Raised // what operators demand counts for people too; signals of the moment wait for the gate
 	d := s.Policies.Current(r.Tenant).Decide(f)
 	if in.Account == nil {
 		return Assessed{Plan: r.Plan, Tier: r.Tier, Decision: d, facts: f}
@@ -103,7 +104,7 @@ func (s *Service) acted(in Loaded, act Act, ev Event) (Change, error) {
 // Asked has a challenge sent on support's behalf, by the same rules and limits as the claimant's own: the channel is the
 // service's choice, and only the claimant can answer. SendCounters names what has to be loaded for it.
 func (s *Service) Asked(in Loaded, act Act, m factor.Method) (Change, ChallengeView, error) {
-	if !slices.Contains(s.Offered, m) || !sendsCode(m) {
+	if !slices.Contains(s.offered(in.Recovery.Tenant), m) || !sendsCode(m) {
 		return Change{}, ChallengeView{}, fault.Of(fault.CodeMethodUnavailable)
 	}
 	ch, err := s.nextChallenge(m, in)

@@ -202,10 +202,11 @@ func (s *Step) proof(ev Event) {
 
 // approved takes what two humans accepted as proof into the next recovery: from then on it counts against an objection as
 // any evidence does (requirements.md, section 4.1, class P).
+// What was accepted in an earlier round, before the recovery came back to people, stays the evidence that it is.
 func (s *Step) approved(ev Event) {
 	s.decided(ev)
-	s.Next.Evidence = append(append([]factor.Evidence(nil), s.Next.Evidence...), ev.Approved...)
-	s.NewApproved = ev.Approved
+	s.NewApproved = slices.DeleteFunc(slices.Clone(ev.Approved), func(e factor.Evidence) bool { return s.Next.usedAsEvidence(e.Source) })
+	s.Next.Evidence = append(slices.Clone(s.Next.Evidence), s.NewApproved...)
 	s.detail("tier", s.Next.Tier.String())
 }
 
