@@ -75,7 +75,7 @@ type auditVerifyCmd struct {
 func (auditVerifyCmd) Help() string {
 	return `Checks that the checkpoint is signed by a key you know, that every event in the export is in the log that it signs, as it was when
 it was sealed, and for a whole export that no leaf is missing, that the log continues what anchors hold, and that no event
-stands beside it. It reads nothing but the files. Ends with 3 when something is wrong. Without --key the export's own keys are taken,
+stands beside it. An export with proofs is compared with checkpoints of its own size alone. It reads nothing but the files. Ends with 3 when something is wrong. Without --key the export's own keys are taken,
 which shows that it is consistent and not whose it is.`
 }
 
@@ -172,7 +172,10 @@ func (e *env) printReport(path string, r audit.Report) {
 		verdict = "NOT GOOD"
 	}
 	e.printf("%s: %s: %d events (%s) of %s at %d leaves; personal data of %d erased; %d not sealed yet\n",
-		path, verdict, r.Events, what, r.Checkpoint.Origin, r.Checkpoint.Size, r.Erased, r.Waiting)
+		path, verdict, r.Events, what, audit.Visible(r.Checkpoint.Origin), r.Checkpoint.Size, r.Erased, r.Waiting)
+	if r.Unlike > 0 {
+		e.printf("%s: %d checkpoints that were kept could not be compared: only a whole export shows that the log continues them\n", path, r.Unlike)
+	}
 	if r.OwnKeys {
 		e.printf("%s: the keys were the export's own: give --key to know whose it is\n", path)
 	}
@@ -185,7 +188,7 @@ type auditReplayCmd struct {
 // Run replays.
 func (c auditReplayCmd) Run(e *env) error {
 	return e.withDB(func(db *postgres.DB) error {
-		r, err := app.Replay(e.ctx, db, c.Tenant, func(text string) { e.printf("%s\n", text) })
+		r, err := app.Replay(e.ctx, db, c.Tenant, func(text string) { e.printf("%s\n", audit.Visible(text)) })
 		if err != nil {
 			return err
 		}

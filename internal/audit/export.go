@@ -1,10 +1,13 @@
 package audit
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // ExportVersion is the version of the form of an export: JSON lines, of which the first is an ExportHeader, the last an
@@ -91,7 +94,7 @@ type Problem struct {
 	What  string
 }
 
-// String tells the problem in a line.
+// String tells the problem in one line of visible characters: what it repeats of an export may have been written by anybody.
 func (p Problem) String() string {
 	s := p.What
 	if p.Event != "" {
@@ -103,7 +106,25 @@ func (p Problem) String() string {
 	if p.Line > 0 {
 		s = fmt.Sprintf("line %d: %s", p.Line, s)
 	}
-	return s
+	return Visible(s)
+}
+
+// mostVisible is how much of a text Visible shows, in runes.
+const mostVisible = 1000
+
+// Visible gives a text that nobody vouches for as a terminal may show it: bounded, and with a mark for everything that is not a visible
+// character, such as the beginning of another line or of a terminal's command.
+func Visible(text string) string {
+	n := 0
+	return strings.Map(func(r rune) rune {
+		if n++; n > mostVisible {
+			return -1
+		}
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }
 
 // judged is what is found about one line by itself.
@@ -115,15 +136,40 @@ type judged struct {
 	erased   bool
 }
 
+// exact reports whether a line is what is written for that value, byte for byte. JSON can say a thing twice, under names that differ in
+// their case, or beside what is read here: what one reader verifies and another one shows would not be the same.
+func exact(text []byte, v any) bool {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v) == nil && bytes.Equal(bytes.TrimSuffix(out.Bytes(), []byte("\n")), text)
+}
+
+// form says what is wrong with a line by its form: a place and a leaf belong together, and what stands beside the log is an event.
+func (l ExportLine) form(text []byte) (problems []string) {
+	if !exact(text, l) {
+		problems = append(problems, "is not written as an export writes it: it says something twice, or more than is verified")
+	}
+	switch {
+	case l.Index < -1 || (l.Index >= 0) != (l.Leaf != ""):
+		problems = append(problems, "has a place in the log without a leaf, or a leaf without a place")
+	case l.Index < 0 && l.Event == nil:
+		problems = append(problems, "says nothing")
+	}
+	if e := l.Event; e != nil && l.PersonalSalt == nil && (e.Origin != "" || e.RequestID != "") {
+		problems = append(problems, "names a network or a request that nothing proves")
+	}
+	return problems
+}
+
 // judge reads a line and compares its event with its leaf.
 func judge(text []byte, head Head, whole bool) judged {
 	var j judged
 	if err := json.Unmarshal(text, &j.line); err != nil {
-		j.problems = append(j.problems, "is no line of an export")
-		j.line.Index = -1
-		return j
+		return judged{line: ExportLine{Index: -1}, problems: []string{"is no line of an export"}}
 	}
 	l := j.line
+	j.problems = l.form(text)
 	if l.Event != nil {
 		j.at = l.Event.At
 	}

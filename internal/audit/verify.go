@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,7 +18,8 @@ type VerifyConfig struct {
 	// Keys are the verifier keys that the checkpoint must be signed by. Without any, those of the export itself are taken: then
 	// the export is shown to be consistent, and not whose it is.
 	Keys []string
-	// Known are checkpoints that were published before, as anchors kept them. The log must continue each.
+	// Known are checkpoints that were published before, as anchors kept them. The log must continue each, which only a whole export
+	// shows; for another, what cannot be compared is counted. When there are any, one at least must be of this log.
 	Known []Checkpoint
 	// Progress hears of every so many lines; nil for nobody.
 	Progress func(lines int64)
@@ -33,6 +35,7 @@ type Report struct {
 	Events     int64 // events in the log that were checked
 	Erased     int64 // of these, whose personal data is gone
 	Waiting    int64 // events that are not sealed yet
+	Unlike     int64 // checkpoints that were kept and that an export with proofs could not be compared with
 	Problems   []Problem
 	More       int64 // problems beyond those
 }
@@ -78,12 +81,18 @@ type verifier struct {
 	head    Head
 	edge    *Edge
 	known   []Checkpoint // those within the tree, the smallest first
+	tenant  string       // whose events they are; "" for all
 	seen    []uint64     // a bit for each leaf
 	lines   int64
 	ended   bool
 	newest  time.Time
-	waiting []Problem // events that are not in the log, judged when the newest leaf's time is known
-	at      []time.Time
+	waiting []waiting // the oldest events that are not in the log, judged when the newest leaf's time is known
+}
+
+// waiting is an event that is not in the log.
+type waiting struct {
+	Problem
+	at time.Time
 }
 
 func (v *verifier) problem(p Problem) {
@@ -116,7 +125,10 @@ func (v *verifier) begin(text []byte) bool {
 			return false
 		}
 	}
-	v.Checkpoint, v.head, v.Whole = c, c.Head, h.Whole
+	if !exact(text, h) || h.Origin != c.Origin || (h.Whole && h.Tenant != "") {
+		v.problem(Problem{Line: 1, Index: -1, What: "contradicts its checkpoint, or says something twice"})
+	}
+	v.Checkpoint, v.head, v.Whole, v.tenant = c, c.Head, h.Whole, h.Tenant
 	if c.Size > maxExport {
 		v.problem(Problem{Line: 1, Index: -1, What: "the log is larger than this program reads"})
 		return false
@@ -124,8 +136,8 @@ func (v *verifier) begin(text []byte) bool {
 	v.seen = make([]uint64, c.Size/64+1)
 	if h.Whole {
 		v.edge = &Edge{}
-		v.remember()
 	}
+	v.remember()
 	return true
 }
 
@@ -134,16 +146,29 @@ const maxExport = 1 << 33
 
 // remember sorts the known checkpoints, and names those that the log does not reach.
 func (v *verifier) remember() {
+	strange := len(v.cfg.Known) > 0
 	for _, c := range v.cfg.Known {
+		if c.Origin != v.Checkpoint.Origin {
+			continue
+		}
+		strange = false
 		switch {
-		case c.Origin != v.Checkpoint.Origin || c.Size == 0:
+		case c.Size == 0:
+		case c.Size == v.head.Size && c.Root != v.head.Root:
+			v.problem(Problem{Index: -1, What: fmt.Sprintf("the log forked: another checkpoint of %d leaves was published", c.Size)})
+		case c.Size == v.head.Size:
+		case !v.Whole:
+			v.Unlike++
 		case c.Size > v.head.Size:
 			v.problem(Problem{Index: -1, What: fmt.Sprintf("the log went back: it has %d leaves, and a checkpoint of %d was published", v.head.Size, c.Size)})
 		default:
 			v.known = append(v.known, c)
 		}
 	}
-	slices.SortFunc(v.known, func(a, b Checkpoint) int { return int(a.Size - b.Size) })
+	if strange {
+		v.problem(Problem{Index: -1, What: "none of the checkpoints that were kept is of this log: it is another one"})
+	}
+	slices.SortFunc(v.known, func(a, b Checkpoint) int { return cmp.Compare(a.Size, b.Size) })
 }
 
 // body reads the lines. Each is judged by itself on as many processors as there are, and what they say together in their order.
@@ -170,12 +195,12 @@ func (v *verifier) body(in *bufio.Reader) error {
 		var err error
 		for err == nil {
 			b := batch{done: make(chan []judged, 1)}
-			for len(b.lines) < batchLines {
+			for size := 0; len(b.lines) < batchLines && size < longestExportLine; {
 				var text []byte
 				if text, err = readLine(in); err != nil {
 					break
 				}
-				b.lines = append(b.lines, text)
+				b.lines, size = append(b.lines, text), size+len(text)
 			}
 			if len(b.lines) > 0 {
 				order <- b
@@ -218,15 +243,33 @@ func (v *verifier) take(j judged, text []byte) {
 	for _, what := range j.problems {
 		v.problem(Problem{Line: number, Index: j.line.Index, Event: id, What: what})
 	}
-	if j.line.Index < 0 {
-		if j.line.Event != nil && len(v.waiting) < v.cfg.MostProblems {
-			v.waiting = append(v.waiting, Problem{Line: number, Index: -1, Event: id, What: "stands beside the log and was never sealed, though younger events were"})
-			v.at = append(v.at, j.at)
-		}
-		v.Waiting++
+	if e := j.line.Event; e != nil && v.tenant != "" && e.Tenant != v.tenant {
+		v.problem(Problem{Line: number, Index: j.line.Index, Event: id, What: "is another tenant's"})
+	}
+	switch {
+	case j.line.Index < 0 && j.line.Event != nil:
+		v.wait(waiting{Problem{Line: number, Index: -1, Event: id, What: "stands beside the log and was never sealed, though younger events were"}, j.at})
+	case j.line.Index >= 0 && j.line.Leaf != "":
+		v.place(j, number, id)
+	}
+}
+
+// wait keeps an event that is not in the log in mind: of many the oldest, so that the young ones hide none that was kept out.
+func (v *verifier) wait(w waiting) {
+	v.Waiting++
+	if len(v.waiting) < v.cfg.MostProblems {
+		v.waiting = append(v.waiting, w)
 		return
 	}
-	v.place(j, number, id)
+	youngest := 0
+	for i := range v.waiting {
+		if v.waiting[i].at.After(v.waiting[youngest].at) {
+			youngest = i
+		}
+	}
+	if w.at.Before(v.waiting[youngest].at) {
+		v.waiting[youngest] = w
+	}
 }
 
 // end recognises the last line.
@@ -300,9 +343,9 @@ func (v *verifier) finish() {
 	} else if v.Whole && v.edge != nil && v.edge.Root() != v.head.Root {
 		v.problem(Problem{Index: -1, What: "the leaves do not give the root that the checkpoint signs: leaves were changed, exchanged or forged"})
 	}
-	for i, p := range v.waiting {
-		if v.newest.Sub(v.at[i]) > sealSlack {
-			v.problem(p)
+	for _, w := range v.waiting {
+		if v.newest.Sub(w.at) > sealSlack {
+			v.problem(w.Problem)
 		}
 	}
 }
