@@ -208,6 +208,14 @@ func (s *Service) tenant(t testing.TB, id string) {
 		credential.SignalsWrite, credential.SignalsRead)
 }
 
+// At makes another tenant on the same service, and gives the service with that tenant's clients.
+func (s *Service) At(t testing.TB, tenant string) *Service {
+	t.Helper()
+	other := *s
+	other.tenant(t, tenant)
+	return &other
+}
+
 // Client makes a server-side client with scopes, and gives its token and its id.
 func (s *Service) Client(t testing.TB, tenant string, scopes ...credential.Scope) (token, id string) {
 	t.Helper()
