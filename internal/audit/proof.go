@@ -8,6 +8,9 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
+// ErrNoTile says that a source does not have what the tree of that size is made of.
+var ErrNoTile = errors.New("audit: the tree does not have this tile")
+
 // TileSource gives the hashes of tiles. A tile that the tree of the asked width does not have is an error.
 type TileSource interface {
 	Tiles(ctx context.Context, names []TileName) ([][]Hash, error)
@@ -88,7 +91,7 @@ func (p *Prover) node(ctx context.Context, level int, n int64) (Hash, error) {
 	row := t[level%tileHeight]
 	i := n - id.n<<(tileHeight-level%tileHeight)
 	if i >= int64(len(row)) {
-		return Hash{}, fmt.Errorf("audit: tile %d/%d is too short", id.level, id.n)
+		return Hash{}, fmt.Errorf("%w whole: %d/%d", ErrNoTile, id.level, id.n)
 	}
 	return row[i], nil
 }
@@ -96,14 +99,14 @@ func (p *Prover) node(ctx context.Context, level int, n int64) (Hash, error) {
 func (p *Prover) load(ctx context.Context, id tileID) (*nodes, error) {
 	width := min(p.size>>(tileHeight*id.level)-id.n*TileWidth, TileWidth)
 	if width < 1 {
-		return nil, errors.New("audit: no such tile in the tree")
+		return nil, fmt.Errorf("%w: %d/%d", ErrNoTile, id.level, id.n)
 	}
 	got, err := p.source.Tiles(ctx, []TileName{{Level: id.level, N: id.n, Width: int(width)}})
 	if err != nil {
 		return nil, err
 	}
 	if len(got) != 1 || int64(len(got[0])) != width {
-		return nil, fmt.Errorf("audit: tile %d/%d does not have its %d hashes", id.level, id.n, width)
+		return nil, fmt.Errorf("%w with its %d hashes: %d/%d", ErrNoTile, width, id.level, id.n)
 	}
 	t := &nodes{got[0]}
 	for h := 1; h < tileHeight; h++ {

@@ -124,8 +124,8 @@ type WholeStore interface {
 	Checkpoint(ctx context.Context, origin string) (Signed, error)
 	// Leaves gives leaves in their order with the events that are still there, from that index on and below size.
 	Leaves(ctx context.Context, origin string, from, size int64, atMost int) ([]Whole, error)
-	// Beside gives events that are in no leaf, after that tenant and id.
-	Beside(ctx context.Context, origin, tenant, id string, atMost int) ([]audit.Entry, error)
+	// Beside gives events that are in no leaf of the tree of that size, after that tenant and id.
+	Beside(ctx context.Context, origin string, size int64, tenant, id string, atMost int) ([]audit.Entry, error)
 }
 
 // Whole is a leaf with its event.
@@ -165,7 +165,7 @@ func WriteWhole(ctx context.Context, store WholeStore, origin string, keys []str
 	}
 	tenant, id := "", ""
 	for {
-		page, err := store.Beside(ctx, origin, tenant, id, exportPage)
+		page, err := store.Beside(ctx, origin, c.Size, tenant, id, exportPage)
 		if err != nil {
 			return err
 		}

@@ -202,6 +202,11 @@ func (s *Sealer) publish(ctx context.Context, newest Published) error {
 		return nil
 	}
 	c := audit.Checkpoint{Origin: s.Origin, Head: newest.Head}
+	if c != s.seen {
+		if err := s.stands(ctx, newest); err != nil {
+			return err
+		}
+	}
 	note := newest.Note
 	if note == nil {
 		keys := make([]audit.SigningKey, 0, len(s.Keys))
@@ -226,6 +231,34 @@ func (s *Sealer) publish(ctx context.Context, newest Published) error {
 		}
 	}
 	s.seen = c
+	return nil
+}
+
+// stands checks a head that is new to this process before it is signed or told to an anchor. The database's word for it is not enough:
+// who could write a head, or the text of a checkpoint, would have the log's own keys vouch for a tree that its leaves do not give.
+func (s *Sealer) stands(ctx context.Context, p Published) error {
+	if s.seen.Size == p.Head.Size {
+		return fmt.Errorf("%w (another root of %d leaves)", ErrForked, p.Head.Size)
+	}
+	if s.edge == nil || s.edge.Size() != p.Head.Size || s.edge.Root() != p.Head.Root {
+		root, err := audit.NewProver(s.tiles(), p.Head.Size).Root(ctx)
+		if err != nil && !errors.Is(err, audit.ErrNoTile) {
+			return err
+		}
+		if err != nil || root != p.Head.Root {
+			return fmt.Errorf("%w (at %d leaves)", ErrBroken, p.Head.Size)
+		}
+	}
+	if p.Note == nil {
+		return nil
+	}
+	keys, err := s.VerifierKeys()
+	if err != nil {
+		return err
+	}
+	if c, err := audit.OpenCheckpoint(p.Note, keys); err != nil || c.Head != p.Head || c.Origin != s.Origin {
+		return errors.Join(fmt.Errorf("%w (the checkpoint of %d leaves is another's)", ErrBroken, p.Head.Size), err)
+	}
 	return nil
 }
 

@@ -214,12 +214,13 @@ func scanWhole(rows pgx.Rows) (auditlog.Whole, error) {
 	return w, err
 }
 
-// Beside implements auditlog.WholeStore.
-func (s *AuditLog) Beside(ctx context.Context, origin, tenant, id string, atMost int) ([]audit.Entry, error) {
+// Beside implements auditlog.WholeStore. A leaf that is not of the tree of that size hides no event.
+func (s *AuditLog) Beside(ctx context.Context, origin string, size int64, tenant, id string, atMost int) ([]audit.Entry, error) {
 	rows, err := s.db.pool.Query(ctx, `select `+entryColumns+` from `+entryTables+`
 		where (e.tenant_id, e.id) > ($2, $3) and not exists (
-			select 1 from audit_leaf l where l.log_id = (select g.id from audit_log g where g.origin = $1) and l.tenant_id = e.tenant_id and l.event_id = e.id)
-		order by e.tenant_id, e.id limit $4`, origin, tenant, id, atMost)
+			select 1 from audit_leaf l where l.log_id = (select g.id from audit_log g where g.origin = $1) and l.tenant_id = e.tenant_id and l.event_id = e.id
+			   and l.leaf_index < $5)
+		order by e.tenant_id, e.id limit $4`, origin, tenant, id, atMost, size)
 	if err != nil {
 		return nil, translate(err, "read events beside the log")
 	}

@@ -357,6 +357,50 @@ func TestSealer_NamesTilesThatContradictTheHead(t *testing.T) {
 	}, 30*time.Second, 10*time.Millisecond)
 }
 
+// R-178: the sealer's keys sign what the leaves give, whoever wrote the head.
+func TestSealer_SignsNoHeadThatItsLeavesDoNotGive(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		sql  []string
+		want error
+	}{
+		"the newest head over another root": {
+			[]string{`delete from audit_checkpoint`, `update audit_head set root = sha256('forged')`}, auditlog.ErrForked,
+		},
+		"a further head of another tree": {
+			[]string{`insert into audit_head select log_id, 9999, sha256('forged'), sealed_at, system, xact, tenant_id, event_id from audit_head`}, auditlog.ErrBroken,
+		},
+		"a further head over a leaf, and another root": {[]string{
+			`insert into audit_leaf select log_id, 300, tenant_id, 'evt_forged', leaf from audit_leaf where leaf_index = 5`,
+			`insert into audit_head select log_id, 301, sha256('forged'), sealed_at, system, xact, tenant_id, event_id from audit_head`,
+		}, auditlog.ErrBroken},
+		"a checkpoint that is another head's": {
+			[]string{`update audit_checkpoint set note = replace(note, E'\n300\n', E'\n299\n')`}, auditlog.ErrBroken,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, outside := newLogbook(t), &memory{}
+			l.write("evt_a", 300)
+			running := l.sealer(outside)
+			l.drain(running, 300)
+			honest := outside.last
+			for _, sql := range tc.sql {
+				l.force(sql)
+			}
+			notes := ask[int](l, `select count(*) from audit_checkpoint`)
+			_, err := running.Round(t.Context())
+			if name != "a checkpoint that is another head's" { // it published that head itself, and does not look at it again
+				require.ErrorIs(t, err, tc.want, "a process that ran all the time")
+			}
+			_, err = l.sealer().Round(t.Context())
+			require.ErrorIs(t, err, auditlog.ErrBroken, "a process that was started after it, and has no anchor")
+			require.Equal(t, honest, outside.last, "no anchor hears of it")
+			require.Equal(t, notes, ask[int](l, `select count(*) from audit_checkpoint`), "nothing is signed")
+		})
+	}
+}
+
 // R-175, R-177: nobody below the schema's owner can rewrite the log.
 func TestAuditLog_AdmitsNothingButAdditionsByTheServicesRole(t *testing.T) {
 	t.Parallel()

@@ -116,6 +116,11 @@ func TestVerify_NamesWhatASuperuserDidToTheLog(t *testing.T) {
 			l.force(`insert into audit_event (tenant_id, id, at, actor_kind, action, subject, outcome, xact)
 				values ('acme', 'evt_forged', now() - interval '1 day', 'system', 'account.erased', 'acc_1', 'success', '3')`)
 		}, "evt_forged: stands beside the log and was never sealed"},
+		"keeps an event out by a leaf beyond the tree": {func(l *logbook) {
+			l.force(`insert into audit_event (tenant_id, id, at, actor_kind, action, subject, outcome, xact)
+				values ('acme', 'evt_forged', now() - interval '1 day', 'system', 'account.erased', 'acc_1', 'success', '3')`)
+			l.force(`insert into audit_leaf select log_id, 1000000, tenant_id, 'evt_forged', leaf from audit_leaf where leaf_index = 5`)
+		}, "evt_forged: stands beside the log and was never sealed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
