@@ -24,6 +24,7 @@ func TestEveryCommand_HasHelp(t *testing.T) {
 		"client revoke", "client disable", "client key", "client key add", "client key list", "client key remove", "workforce", "workforce show", "workforce check", "account", "account import", "policy", "policy check", "policy show", "audit", "audit list", "audit checkpoint", "audit keys", "audit export", "audit verify", "audit replay", "audit checkpoint", "audit keys", "audit checkpoint", "audit keys",
 		"attack", "alert", "alert list", "alert show", "alert ack", "control", "control list", "control set", "control lift",
 		"recovery", "recovery show", "notice", "notice bounced",
+		"hold", "hold set", "hold lift", "hold list",
 		"keyring", "keyring generate", "keyring rotate", "keyring rewrap", "limits", "config", "version",
 	} {
 		out, err := command(t, nil, "", append(strings.Fields(args), "--help")...)

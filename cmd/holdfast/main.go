@@ -54,6 +54,7 @@ type cli struct {
 	Workforce workforceCmd `cmd:"" help:"Show who may sign in, and explain what a token would allow."`
 	Recovery  recoveryCmd  `cmd:"" help:"Show what stops a recovery."`
 	Notice    noticeCmd    `cmd:"" help:"Tell of mails that came back."`
+	Hold      holdCmd      `cmd:"" help:"Keep things from being deleted for legal reasons."`
 }
 
 // env is what every command gets.

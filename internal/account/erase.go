@@ -16,6 +16,8 @@ import (
 // the owner took the account back meanwhile, or a recovery was completed: who then holds the account can ask again. Asking
 // twice changes nothing.
 //
+// A legal hold makes it wait as well.
+//
 // Where other systems are to be told that the account is gone, its name is kept for them, sealed by itself, until they have
 // acknowledged it and a week at most (ADR 0031).
 //
@@ -28,7 +30,7 @@ func (s *Service) Erase(ctx context.Context, c Caller, ref string) (waiting bool
 		if in.Account == nil {
 			return fault.Of(fault.CodeNotFound)
 		}
-		if in.frozen() {
+		if in.frozen() || in.Held {
 			waiting = true
 			return s.askErasure(ctx, tx, c, in)
 		}
@@ -84,7 +86,7 @@ func (s *Service) EraseDue(ctx context.Context, atMost int) (int, error) {
 	for _, d := range due {
 		c := Caller{Tenant: d.Tenant, Client: d.By}
 		err := s.Store.Changing(ctx, Query{Tenant: d.Tenant, RefHashes: [][]byte{d.RefHash}}, func(tx Tx, in Loaded) error {
-			if in.Account == nil || in.Account.ErasureAskedAt.IsZero() || in.frozen() {
+			if in.Account == nil || in.Account.ErasureAskedAt.IsZero() || in.frozen() || in.Held {
 				return nil
 			}
 			return s.erase(ctx, tx, c, in, "queued")

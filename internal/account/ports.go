@@ -80,6 +80,7 @@ type Loaded struct {
 	Recoveries []Recovery
 	Disabled   []string // methods out of use after too many failures
 	Failures   int      // of confirming the query's factor
+	Held       bool     // by a legal hold, on it or on its tenant: it is not erased
 }
 
 // Stored is an account at rest: hashed and sealed.

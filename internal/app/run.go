@@ -166,7 +166,7 @@ func (a *App) loops() []job.Loop {
 	if !a.Config.Works() {
 		return loops
 	}
-	return append(append(loops, a.auditLoops()...),
+	return append(append(append(loops, a.auditLoops()...), a.retentionLoops()...),
 		job.Loop{Name: "wake", Every: wakeEvery, Log: a.Log, Work: a.wake},
 		job.Loop{Name: "cases", Every: settleEvery, Log: a.Log, Work: func(ctx context.Context) (bool, error) {
 			_, err := a.Cases.Settle(ctx, settleAtOnce)

@@ -102,6 +102,9 @@ const (
 	AccountsImported       Action = "account.imported"
 	AuditRead              Action = "audit.read"     // events were looked at: one event for a request
 	AuditExported          Action = "audit.exported" // events were taken away
+	RecoveryForgotten      Action = "recovery.forgotten" // its working data were deleted, because their time was over
+	HoldSet                Action = "retention.hold.set" // nothing of an account, or of a tenant, is deleted any more
+	HoldLifted             Action = "retention.hold.lifted"
 
 	// Support. Each change of a case has one, with the case's version in its details.
 	CaseOpened           Action = "case.opened"

@@ -28,6 +28,7 @@ type Config struct {
 	Limits      Limits    `env:"-"`
 	Policy      Policy    `env:"-"`
 	Audit       Audit     `env:"-"`
+	Retention   Retention `env:"-"`
 	SMTP        SMTP      `env:"-"`
 	Twilio      Twilio    `env:"-"`
 	Texts       Texts     `env:"-"`
@@ -96,6 +97,12 @@ type Policy struct {
 type Audit struct {
 	Origin     string `env:"AUDIT_ORIGIN" help:"the name of the log, which its checkpoints carry; the host of PUBLIC_URL and /audit when absent. A new name begins a new log"`
 	AnchorFile string `env:"AUDIT_ANCHOR_FILE" help:"file of this node that checkpoints are appended to before they are published: it tells a restored database that would fork the log"`
+}
+
+// Retention is how long things are kept (deploy/retention.md).
+type Retention struct {
+	Work    time.Duration `env:"RETENTION_WORK" envDefault:"720h" help:"how long a recovery's working data, and what was taken off an account, are kept after the end, 720h to 17520h"`
+	Origins time.Duration `env:"RETENTION_ORIGINS" envDefault:"2160h" help:"how long audit events say from which truncated network and by which request they came, 720h to 17520h"`
 }
 
 // SMTP is the mail server. It is off without a host.

@@ -370,3 +370,15 @@ func wrong(t *testing.T, err error) []string {
 	}
 	return out
 }
+
+// retention is never below what the machine needs.
+func TestLoad_RetentionHasAFloor(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load(production(), config.ForServing)
+	require.NoError(t, err)
+	require.Equal(t, 720*time.Hour, c.Retention.Work)
+	require.Equal(t, 2160*time.Hour, c.Retention.Origins)
+	_, err = config.Load(production("HOLDFAST_RETENTION_WORK=719h59m", "HOLDFAST_RETENTION_ORIGINS=24h"), config.ForServing)
+	require.ErrorContains(t, err, "HOLDFAST_RETENTION_WORK must be from")
+	require.ErrorContains(t, err, "HOLDFAST_RETENTION_ORIGINS must be from")
+}

@@ -46,7 +46,7 @@ func Load(environ []string, purposes ...Purpose) (Config, error) {
 // sections lists the structs that hold variables. Each is parsed by itself, because the parser names the field that is
 // wrong and not its variable.
 func sections(c *Config) []any {
-	return []any{c, &c.HTTP, &c.Database, &c.Keys, &c.Limits, &c.Policy, &c.Audit, &c.SMTP, &c.Twilio, &c.Texts, &c.Signals, &c.Workforce, &c.Alerts, &c.Log}
+	return []any{c, &c.HTTP, &c.Database, &c.Keys, &c.Limits, &c.Policy, &c.Audit, &c.Retention, &c.SMTP, &c.Twilio, &c.Texts, &c.Signals, &c.Workforce, &c.Alerts, &c.Log}
 }
 
 // parse fills one section and notes what could not be read, without repeating it.

@@ -96,6 +96,9 @@ func (c Config) check(ps *problems) {
 	c.checkTwilio(ps)
 	c.checkSignals(ps)
 	c.checkTexts(ps)
+	// The database refuses less: history is looked at for thirty days, and a denial can be appealed for as long.
+	within(ps, "RETENTION_WORK", c.Retention.Work, 720*time.Hour, 17520*time.Hour)
+	within(ps, "RETENTION_ORIGINS", c.Retention.Origins, 720*time.Hour, 17520*time.Hour)
 	checkBaseURL(ps, "RUNBOOK_URL", c.Alerts.RunbookURL, true)
 	if !ps.has("LOG_FORMAT") {
 		oneOf(ps, "LOG_FORMAT", c.Log.Format, JSON, Text)

@@ -96,7 +96,7 @@ func (s *Accounts) load(ctx context.Context, on dbsqlc.DBTX, q account.Query) (a
 	if err != nil {
 		return account.Loaded{}, err
 	}
-	in := account.Loaded{Now: row.Now.UTC(), TenantName: row.TenantName, Taken: row.Taken, Failures: int(row.Failures)}
+	in := account.Loaded{Now: row.Now.UTC(), TenantName: row.TenantName, Taken: row.Taken, Failures: int(row.Failures), Held: row.Held}
 	in.Texts = textrule.Tenant{Granted: textrule.Granted{Countries: row.TextCountries, Day: -1}, Own: ownTexts(row.OwnCountries, row.OwnLines)}
 	if in.Replay, err = replayOf(q.Key, row.Free, row.Fingerprint, row.Outcome); err != nil {
 		return account.Loaded{}, err

@@ -112,7 +112,7 @@ func TestNothingElse_MeansAnything(t *testing.T) {
 		require.Empty(t, signal.Of(e), "%s failed", e.Action)
 	}
 	for _, a := range []audit.Action{
-		audit.RecoveryInitiated, audit.ChallengeRequested, audit.ChallengeSent, audit.ProofAccepted, audit.ProofRejected, audit.MethodDisabled, audit.RecoveryRebind,
+		audit.RecoveryForgotten, audit.HoldSet, audit.HoldLifted, audit.RecoveryInitiated, audit.ChallengeRequested, audit.ChallengeSent, audit.ProofAccepted, audit.ProofRejected, audit.MethodDisabled, audit.RecoveryRebind,
 		audit.RecoveryAssisted, audit.RecoveryDenied, audit.RecoveryExpired, audit.RecoveryCancelled, audit.RecoveryObjected, audit.ObjectionRefused,
 		audit.RecoveryReady, audit.RecoveryResumed, audit.CoolingOffExtended, audit.GrantIssued, audit.GrantRefused, audit.GrantReplayed,
 		audit.NoticeAccepted, audit.NoticeFailed, audit.AccountRegistered, audit.AccountsImported, audit.FactorEnrolled, audit.ClientCreated, audit.PolicyActivated,

@@ -59,6 +59,7 @@ type Metrics struct {
 	shed       *prometheus.CounterVec
 	audit      prometheus.Counter
 	sealing    *sealing
+	retention  *retention
 	jobs       *prometheus.CounterVec
 	jobTimes   *prometheus.HistogramVec
 	signals    *prometheus.CounterVec
@@ -99,7 +100,7 @@ func NewMetrics(build Build) *Metrics {
 		Name: "holdfast_signals_waiting", Help: "Deliveries that wait (pending), were given up on (dead), or are session-revoked tokens that are overdue (unacknowledged).",
 	}, []string{"status"})
 	m.oldest = prometheus.NewGauge(prometheus.GaugeOpts{Name: "holdfast_signals_oldest_seconds", Help: "Age of the oldest delivery that waits."})
-	m.sealing = newSealing(m.registry)
+	m.sealing, m.retention = newSealing(m.registry), newRetention(m.registry)
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "holdfast_build_info", Help: "Always 1; the labels say what runs.",
 		ConstLabels: prometheus.Labels{"version": build.Version, "revision": build.Revision, "go_version": build.GoVersion},

@@ -371,6 +371,7 @@ SELECT holdfast_now()::timestamptz AS now,
                   WHERE o.tenant_id = $3 AND o.subject = (SELECT id FROM named) AND o.state = 'reversed'
                     AND o.closed_at > (SELECT holdfast_now()) - interval '30 days'
                   ORDER BY o.closed_at DESC LIMIT $5::int)) r), '[]')::jsonb AS recoveries,
+       EXISTS (SELECT 1 FROM legal_hold h WHERE h.tenant_id = $3 AND h.account_id IN ('', (SELECT id FROM named))) AS held,
        coalesce((SELECT jsonb_agg(k.kind) FROM attempt_counter k
            WHERE k.tenant_id = $3 AND k.subject = (SELECT id FROM named) AND k.disabled_at IS NOT NULL), '[]')::jsonb AS disabled,
        coalesce((SELECT k.consecutive FROM attempt_counter k
@@ -399,6 +400,7 @@ type LoadAccountRow struct {
 	Account       []byte
 	Taken         bool
 	Recoveries    []byte
+	Held          bool
 	Disabled      []byte
 	Failures      int32
 }
@@ -426,6 +428,7 @@ func (q *Queries) LoadAccount(ctx context.Context, db DBTX, arg LoadAccountParam
 		&i.Account,
 		&i.Taken,
 		&i.Recoveries,
+		&i.Held,
 		&i.Disabled,
 		&i.Failures,
 	)

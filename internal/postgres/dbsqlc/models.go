@@ -44,6 +44,13 @@ type Control struct {
 	LiftReason string
 }
 
+type LegalHold struct {
+	TenantID  string
+	AccountID string
+	Reason    string
+	SetAt     time.Time
+}
+
 type Recovery struct {
 	TenantID       string
 	ID             string
@@ -76,6 +83,8 @@ type Recovery struct {
 	ClosedAt       *time.Time
 	WakeAt         *time.Time
 	RemindedAt     *time.Time
+	OverAt         *time.Time
+	ForgottenAt    *time.Time
 }
 
 type SupportCase struct {

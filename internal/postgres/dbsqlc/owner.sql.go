@@ -48,6 +48,7 @@ func (q *Queries) CancelErasure(ctx context.Context, db DBTX, arg CancelErasureP
 const erasuresDue = `-- name: ErasuresDue :many
 SELECT a.tenant_id, a.ref_hash::bytea AS ref_hash, a.erasure_asked_by FROM account a
  WHERE a.erasure_asked_at IS NOT NULL AND a.erased_at IS NULL AND NOT account_frozen(a.tenant_id, a.id)
+   AND NOT EXISTS (SELECT 1 FROM legal_hold h WHERE h.tenant_id = a.tenant_id AND h.account_id IN ('', a.id))
  ORDER BY a.erasure_asked_at LIMIT $1::int
 `
 

@@ -484,7 +484,7 @@ func (q *Queries) InsertSavedCode(ctx context.Context, db DBTX, arg InsertSavedC
 }
 
 const loadRecovery = `-- name: LoadRecovery :one
-SELECT r.tenant_id, r.id, r.reference, r.claimant_hash, r.account_id, r.subject, r.client_id, r.reason, r.network, r.signals, r.state, r.version, r.tier, r.plan, r.policy_version, r.approved, r.paused_total, r.contested_at, r.grant_id, r.grant_expires, r.created_at, r.changed_at, r.held_at, r.not_before, r.ready_until, r.expires_at, r.completed_at, r.probation_until, r.closed_at, r.wake_at, r.reminded_at,
+SELECT r.tenant_id, r.id, r.reference, r.claimant_hash, r.account_id, r.subject, r.client_id, r.reason, r.network, r.signals, r.state, r.version, r.tier, r.plan, r.policy_version, r.approved, r.paused_total, r.contested_at, r.grant_id, r.grant_expires, r.created_at, r.changed_at, r.held_at, r.not_before, r.ready_until, r.expires_at, r.completed_at, r.probation_until, r.closed_at, r.wake_at, r.reminded_at, r.over_at, r.forgotten_at,
        holdfast_now()::timestamptz AS now,
        pg_try_advisory_xact_lock($1::bigint) AS free,
        (SELECT m.fingerprint FROM idempotency m WHERE m.key = $2) AS fingerprint,
@@ -587,6 +587,8 @@ func (q *Queries) LoadRecovery(ctx context.Context, db DBTX, arg LoadRecoveryPar
 		&i.Recovery.ClosedAt,
 		&i.Recovery.WakeAt,
 		&i.Recovery.RemindedAt,
+		&i.Recovery.OverAt,
+		&i.Recovery.ForgottenAt,
 		&i.Now,
 		&i.Free,
 		&i.Fingerprint,

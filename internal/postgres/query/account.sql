@@ -58,6 +58,7 @@ SELECT holdfast_now()::timestamptz AS now,
                   WHERE o.tenant_id = @tenant_id AND o.subject = (SELECT id FROM named) AND o.state = 'reversed'
                     AND o.closed_at > (SELECT holdfast_now()) - interval '30 days'
                   ORDER BY o.closed_at DESC LIMIT @recoveries::int)) r), '[]')::jsonb AS recoveries,
+       EXISTS (SELECT 1 FROM legal_hold h WHERE h.tenant_id = @tenant_id AND h.account_id IN ('', (SELECT id FROM named))) AS held,
        coalesce((SELECT jsonb_agg(k.kind) FROM attempt_counter k
            WHERE k.tenant_id = @tenant_id AND k.subject = (SELECT id FROM named) AND k.disabled_at IS NOT NULL), '[]')::jsonb AS disabled,
        coalesce((SELECT k.consecutive FROM attempt_counter k

@@ -21,4 +21,5 @@ UPDATE account SET erasure_asked_at = @at, erasure_asked_by = @by WHERE tenant_i
 -- Those whose recoveries have come to an end. The core judges again, under its locks.
 SELECT a.tenant_id, a.ref_hash::bytea AS ref_hash, a.erasure_asked_by FROM account a
  WHERE a.erasure_asked_at IS NOT NULL AND a.erased_at IS NULL AND NOT account_frozen(a.tenant_id, a.id)
+   AND NOT EXISTS (SELECT 1 FROM legal_hold h WHERE h.tenant_id = a.tenant_id AND h.account_id IN ('', a.id))
  ORDER BY a.erasure_asked_at LIMIT @at_most::int;
