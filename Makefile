@@ -5,6 +5,7 @@ SHELL       := /bin/sh
 BIN         := $(CURDIR)/.bin
 GO          ?= go
 FUZZTIME    ?= 10s
+KILLS       ?= 100
 TESTFLAGS   ?=
 IMAGE       ?= holdfast:dev
 TEST        := $(GO) run ./cmd/testpg -- $(GO) test
@@ -69,6 +70,10 @@ test-browser: pg ## the pages in a real Chromium, which has to be there; picture
 .PHONY: test-race
 test-race: pg redis ## every test under the race detector; needs a C compiler
 	CGO_ENABLED=1 $(TEST) $(CI_FLAGS) -race -timeout 30m $(TESTFLAGS) ./...
+
+.PHONY: test-kills
+test-kills: pg ## kill -9 of the service with its sealer and senders, KILLS (100) times under load
+	HOLDFAST_TEST_KILLS=$(KILLS) $(TEST) -count=1 -v -timeout 60m -run TestKill9 $(TESTFLAGS) ./cmd/holdfast
 
 .PHONY: cover
 cover: pg redis ## what the tests reach, in .bin/cover.html

@@ -45,7 +45,7 @@ func TestKill9_LosesNothingThatWasAnswered(t *testing.T) {
 		wg.Go(func() { load.run(ctx, i) })
 	}
 	chance := rand.New(rand.NewPCG(9, 9)) //nolint:gosec // the moments of death, the same in every run.
-	kills := deaths(t)
+	kills := deaths(t, fewKills)
 	for round := range kills {
 		p := launch(t, environ, serving, "serve")
 		before := load.answers()
@@ -106,12 +106,12 @@ func anchorOf(environ []string) string {
 	return ""
 }
 
-// deaths is how often the service is killed.
-func deaths(t *testing.T) int {
+// deaths is how often the service is killed: so many times, or what HOLDFAST_TEST_KILLS says.
+func deaths(t *testing.T, few int) int {
 	t.Helper()
 	text := os.Getenv("HOLDFAST_TEST_KILLS")
 	if text == "" {
-		return fewKills
+		return few
 	}
 	n, err := strconv.Atoi(text)
 	require.NoError(t, err)
