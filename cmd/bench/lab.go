@@ -124,7 +124,10 @@ type database struct {
 	owner *postgres.DB // as the schema's owner
 }
 
-const tenant = "bench"
+const (
+	tenant    = "bench"
+	publicURL = "https://recovery.example.com"
+)
 
 func (l *lab) newDatabase(ctx context.Context, name string) (*database, error) {
 	if err := l.pg.EnsureDatabase(ctx, name); err != nil {
@@ -146,7 +149,7 @@ func (l *lab) newDatabase(ctx context.Context, name string) (*database, error) {
 func (l *lab) child(ctx context.Context, d *database, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, l.program, args...) //nolint:gosec // our own program.
 	cmd.Env = append(os.Environ(),
-		"HOLDFAST_DATABASE_URL="+d.url, "HOLDFAST_KEYRING="+l.keyring, "HOLDFAST_PUBLIC_URL=https://recovery.example.com",
+		"HOLDFAST_DATABASE_URL="+d.url, "HOLDFAST_KEYRING="+l.keyring, "HOLDFAST_PUBLIC_URL="+publicURL,
 		"HOLDFAST_LISTEN=127.0.0.1:0", "HOLDFAST_ADMIN_LISTEN=127.0.0.1:0", "HOLDFAST_LOG_FORMAT=json",
 	)
 	cmd.Dir = l.dir

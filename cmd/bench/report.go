@@ -105,6 +105,7 @@ type result struct {
 	ImportMore *importResult   `json:"import_more,omitempty"` // up to the size of the large database
 	Scale      *scaleResult    `json:"scale,omitempty"`
 	Signals    *signalResult   `json:"signals,omitempty"`
+	Verify     *verifyResult   `json:"verify,omitempty"`
 	Decoys     []decoyResult   `json:"decoys,omitempty"`
 	Idle       *idleResult     `json:"idle,omitempty"`
 	Notes      []string        `json:"notes,omitempty"`
@@ -158,6 +159,10 @@ func (r *result) print(w io.Writer) {
 	if s := r.Signals; s != nil {
 		p("signals   p50 without an endpoint and with one: start %.2f and %.2f ms (%.2f times), whole %.2f and %.2f ms (%.2f times); %d and %d each, by turns",
 			s.StartWithout, s.StartWith, ratio(s.StartWith, s.StartWithout), s.WholeWithout, s.WholeWith, ratio(s.WholeWith, s.WholeWithout), s.Starts, s.Wholes)
+	}
+	if v := r.Verify; v != nil {
+		p("verify    a log of %d events (%.0f MiB) in %.1f s: %.0f/s (goal: 1,000,000 in 60 s, 16,667/s), at most %.0f MiB resident; of %d events %.0f MiB",
+			v.Events, v.FileMiB, v.Seconds, v.PerSecond, v.PeakMiB, v.FewEvents, v.FewPeak)
 	}
 	for _, d := range r.Decoys {
 		p("decoys    %-9s AUC %.3f ± %.3f (goal 0.47 to 0.53), p50 known %.2f unknown %.2f ms, %d pairs", d.Request, d.AUC, d.Error, d.KnownP50, d.UnknownP50, d.Pairs)
