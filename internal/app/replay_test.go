@@ -150,7 +150,7 @@ func requireOCSF(t testing.TB, line string) {
 	metadata := e["metadata"].(map[string]any)
 	require.Equal(t, audit.OCSFVersion, metadata["version"])
 	require.Contains(t, metadata, "product")
-	needs := map[float64][]string{3001: {"user"}, 3002: {"user"}, 3004: {"entity"}, 6003: {"actor", "api", "src_endpoint"}}[class]
+	needs := map[float64][]string{2004: {"finding_info"}, 3001: {"user"}, 3002: {"user", "service"}, 3004: {"entity"}, 6003: {"actor", "api", "src_endpoint"}}[class]
 	require.NotEmpty(t, needs, "class %v", class)
 	for _, name := range needs {
 		require.Contains(t, e, name)
