@@ -55,14 +55,30 @@ func New(cfg Config) *Pusher {
 	}
 	dialer := &net.Dialer{Timeout: connectWithin, Resolver: cfg.Resolver, Control: guard(cfg.Allowed).control}
 	return &Pusher{timeout: cfg.Timeout, now: cfg.Now, client: &http.Client{
-		Transport: &http.Transport{
+		Transport: final{&http.Transport{
 			DialContext: dialer.DialContext, Proxy: nil, // the guard judges the address that is connected to: there is nothing in between
 			TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.Roots},
 			TLSHandshakeTimeout: connectWithin, MaxResponseHeaderBytes: maxHeaders, DisableCompression: true, ForceAttemptHTTP2: true,
 			DisableKeepAlives: true, // each attempt resolves and is judged anew, and none is lost to a connection that has just ended
-		},
+		}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+}
+
+// final takes nothing for an answer that is not a final one. A receiver that says it goes on in another protocol (101) is handed the
+// connection by net/http, which from then on no deadline ends: with one such answer it would keep a worker for ever.
+type final struct{ http.RoundTripper }
+
+var errNotFinal = errors.New("the answer is not a final one")
+
+// RoundTrip implements http.RoundTripper.
+func (f final) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := f.RoundTripper.RoundTrip(r)
+	if err == nil && res.StatusCode < http.StatusOK {
+		_ = res.Body.Close()
+		return nil, errNotFinal
+	}
+	return res, err
 }
 
 // Push implements signal.Pusher.
