@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/audit"
@@ -163,14 +164,29 @@ func (l *Log) resolve(ctx context.Context, f *Filter) (known bool, err error) {
 	return true, nil
 }
 
-// details says what was asked for. The tenant's own name of an account is not among it.
+// notID stands in the event of a reading for what was looked for and is no id. It is not repeated: who looks for a person by an address
+// would write the address into a log that cannot forget it.
+const notID = "not an id"
+
+// made reports whether a text has the form of an id that is made here: a prefix and 26 characters.
+func made(text string) bool {
+	prefix, rest, ok := strings.Cut(text, "_")
+	return ok && len(prefix) >= 3 && len(prefix) <= 4 && len(rest) == 26 &&
+		!strings.ContainsFunc(prefix+rest, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
+}
+
+// details says what was asked for. The tenant's own name of an account is not among it, and what is no id is not repeated.
 func (f Filter) details() map[string]any {
 	out := map[string]any{"limit": f.Limit}
 	for name, text := range map[string]string{
 		"account": f.Account, "recovery": f.Recovery, "subject": f.Subject, "actor": f.Actor, "action": string(f.Action), "cursor": f.Cursor,
 	} {
-		if text != "" {
+		switch {
+		case text == "":
+		case made(text) || (name == "action" && !strings.ContainsFunc(text, func(r rune) bool { return r != '.' && r != '_' && (r < 'a' || r > 'z') })):
 			out[name] = text
+		default:
+			out[name] = notID
 		}
 	}
 	for name, at := range map[string]time.Time{"from": f.From, "to": f.To} {

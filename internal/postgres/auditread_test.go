@@ -116,6 +116,16 @@ func TestReading_IsWrittenDownOncePerRequest(t *testing.T) {
 	_, err = log.Event(t.Context(), auditlog.Reader{Tenant: "other"}, page.Records[0].Event.ID)
 	requireFault(t, fault.CodeNotFound, err)
 	require.Equal(t, 3, count())
+	// R-174, R-182: what was looked for is written down as far as it is an id; an address would stand in the log for ever.
+	_, err = log.Events(t.Context(), who, auditlog.Filter{Subject: "ada@example.com", Actor: "+4915112345678", Recovery: "Ada Lovelace", Action: "ada@example.com", Account: id})
+	require.NoError(t, err)
+	require.Equal(t, `not an id, not an id, not an id, not an id, `+id, scalar[string](w,
+		`select concat_ws(', ', details->>'subject', details->>'actor', details->>'recovery', details->>'action', details->>'account')
+		   from audit_event where action = 'audit.read' order by id desc limit 1`))
+	_, err = log.Events(t.Context(), who, auditlog.Filter{Action: audit.AccountRegistered, Subject: id})
+	require.NoError(t, err)
+	require.Equal(t, "account.registered "+id, scalar[string](w,
+		`select details->>'action' || ' ' || (details->>'subject') from audit_event where action = 'audit.read' order by id desc limit 1`))
 	// Where the reading cannot be written down, nothing is read.
 	w.exec(`revoke insert on audit_event from holdfast_service`)
 	page, err = log.Events(t.Context(), who, auditlog.Filter{})
