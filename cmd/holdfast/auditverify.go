@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -56,6 +57,10 @@ func (e *env) toFile(path string, write func(io.Writer) error) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fault.Wrap(err, "write export")
+	}
+	if info, err := file.Stat(); err != nil || (info.Mode().IsRegular() && file.Chmod(0o600) != nil) { // one that was there may have been open to others
+		_ = file.Close()
+		return fault.Wrap(errors.Join(err, os.ErrPermission), "write export")
 	}
 	if err := write(file); err != nil {
 		_ = file.Close()
