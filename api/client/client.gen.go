@@ -1178,6 +1178,24 @@ func (e ExportAuditParamsFormat) Valid() bool {
 	}
 }
 
+// AISwitch The switch that AI agents are under.
+type AISwitch struct {
+	// ChangedAt Since when.
+	ChangedAt *time.Time `json:"changed_at,omitempty"`
+
+	// ChangedBy Who switched, as the trail calls them.
+	ChangedBy *string `json:"changed_by,omitempty"`
+
+	// EveryTenant It is the installation that has switched them off, for every tenant.
+	EveryTenant bool `json:"every_tenant"`
+
+	// Off AI agents are refused.
+	Off bool `json:"off"`
+
+	// Reason Why.
+	Reason *string `json:"reason,omitempty"`
+}
+
 // Account An account as its own identity system reads it back.
 type Account struct {
 	// AccountRef Your own stable name of the account.
@@ -2099,7 +2117,7 @@ type DisableRequest struct {
 
 // DisabledClients What was disabled.
 type DisabledClients struct {
-	// Disabled The clients that this has disabled.
+	// Disabled The clients that this has stopped.
 	Disabled []ClientID `json:"disabled"`
 }
 
@@ -2478,10 +2496,13 @@ type OpenRecovery struct {
 	State State `json:"state"`
 }
 
-// OwnerRequest Whose clients to disable.
+// OwnerRequest Whose clients it is about.
 type OwnerRequest struct {
 	// Owner Who answers for the clients.
 	Owner string `json:"owner"`
+
+	// Reason Why, in words that a colleague understands. No personal data.
+	Reason *SwitchReason `json:"reason,omitempty"`
 }
 
 // Population The class of accounts, which has its own policy: `consumer`, `business`, `delegate`, `privileged`, `pseudonymous`, `federated`, or your own.
@@ -2734,6 +2755,9 @@ type RegisteredClient struct {
 
 // RegisteredClients The inventory.
 type RegisteredClients struct {
+	// AiAgents The switch that AI agents are under.
+	AiAgents AISwitch `json:"ai_agents"`
+
 	// Clients The clients by id.
 	Clients []RegisteredClient `json:"clients"`
 }
@@ -2842,6 +2866,15 @@ type Support struct {
 
 	// Name The name of the service that sent the notice.
 	Name string `json:"name"`
+}
+
+// SwitchReason Why, in words that a colleague understands. No personal data.
+type SwitchReason = string
+
+// SwitchRequest Why.
+type SwitchRequest struct {
+	// Reason Why, in words that a colleague understands. No personal data.
+	Reason SwitchReason `json:"reason"`
 }
 
 // TextBounds Rules in which everything is said.
@@ -3367,6 +3400,20 @@ type DisableOwnerParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// EnableAIParams defines parameters for EnableAI.
+type EnableAIParams struct {
+	// IdempotencyKey A quoted string that your client makes for this request, such as a random UUID. A retry with the same key within 24 hours
+	// gives the first answer again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// EnableOwnerParams defines parameters for EnableOwner.
+type EnableOwnerParams struct {
+	// IdempotencyKey A quoted string that your client makes for this request, such as a random UUID. A retry with the same key within 24 hours
+	// gives the first answer again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // DisableClientParams defines parameters for DisableClient.
 type DisableClientParams struct {
 	// IdempotencyKey A quoted string that your client makes for this request, such as a random UUID. A retry with the same key within 24 hours
@@ -3564,10 +3611,16 @@ type DecideInCaseJSONRequestBody = CaseDecisionRequest
 type CreateClientJSONRequestBody = ClientRequest
 
 // DisableAIJSONRequestBody defines body for DisableAI for application/json ContentType.
-type DisableAIJSONRequestBody = Empty
+type DisableAIJSONRequestBody = SwitchRequest
 
 // DisableOwnerJSONRequestBody defines body for DisableOwner for application/json ContentType.
 type DisableOwnerJSONRequestBody = OwnerRequest
+
+// EnableAIJSONRequestBody defines body for EnableAI for application/json ContentType.
+type EnableAIJSONRequestBody = SwitchRequest
+
+// EnableOwnerJSONRequestBody defines body for EnableOwner for application/json ContentType.
+type EnableOwnerJSONRequestBody = OwnerRequest
 
 // DisableClientJSONRequestBody defines body for DisableClient for application/json ContentType.
 type DisableClientJSONRequestBody = DisableRequest
@@ -4198,8 +4251,8 @@ type ClientInterface interface {
 
 	// DisableAIWithBody Disable every AI agent
 	//
-	// Scope `clients:write`; people only. The one switch: every client of kind `ai_agent` is disabled for good, and every node refuses
-	// them within seconds.
+	// Scope `clients:write`; people only. The one switch of your tenant, which is a state: while it is off, every node refuses every client
+	// of kind `ai_agent` within seconds, those too that are registered or given credentials meanwhile. Doing it again changes nothing.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4208,8 +4261,8 @@ type ClientInterface interface {
 
 	// DisableAI Disable every AI agent
 	//
-	// Scope `clients:write`; people only. The one switch: every client of kind `ai_agent` is disabled for good, and every node refuses
-	// them within seconds.
+	// Scope `clients:write`; people only. The one switch of your tenant, which is a state: while it is off, every node refuses every client
+	// of kind `ai_agent` within seconds, those too that are registered or given credentials meanwhile. Doing it again changes nothing.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4219,7 +4272,8 @@ type ClientInterface interface {
 	// DisableOwnerWithBody Disable every client of an owner
 	//
 	// Scope `clients:write`; people only. For when the person leaves or is not to be trusted. Every node refuses the clients within
-	// seconds. However the owner's name is written, case and blanks aside, it is the same owner.
+	// seconds. However the owner's name is written, case and blanks aside, it is the same owner. Until `enable-owner` no client is
+	// registered for them.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4229,12 +4283,53 @@ type ClientInterface interface {
 	// DisableOwner Disable every client of an owner
 	//
 	// Scope `clients:write`; people only. For when the person leaves or is not to be trusted. Every node refuses the clients within
-	// seconds. However the owner's name is written, case and blanks aside, it is the same owner.
+	// seconds. However the owner's name is written, case and blanks aside, it is the same owner. Until `enable-owner` no client is
+	// registered for them.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/clients/disable-owner (the `DisableOwner` operationId).
 	DisableOwner(ctx context.Context, params *DisableOwnerParams, body DisableOwnerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EnableAIWithBody Switch AI agents on again
+	//
+	// Scope `clients:write`; people only, with a fresh sign-in. AI agents that were disabled one by one stay so, and all of them while an
+	// operator of the installation has switched them off for every tenant (`every_tenant`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/clients/enable-ai (the `EnableAI` operationId).
+	EnableAIWithBody(ctx context.Context, params *EnableAIParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EnableAI Switch AI agents on again
+	//
+	// Scope `clients:write`; people only, with a fresh sign-in. AI agents that were disabled one by one stay so, and all of them while an
+	// operator of the installation has switched them off for every tenant (`every_tenant`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/clients/enable-ai (the `EnableAI` operationId).
+	EnableAI(ctx context.Context, params *EnableAIParams, body EnableAIJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EnableOwnerWithBody Let an owner have clients again
+	//
+	// Scope `clients:write`; people only, with a fresh sign-in. What was disabled stays so; new clients may be registered for the person.
+	// Doing it again changes nothing.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/clients/enable-owner (the `EnableOwner` operationId).
+	EnableOwnerWithBody(ctx context.Context, params *EnableOwnerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EnableOwner Let an owner have clients again
+	//
+	// Scope `clients:write`; people only, with a fresh sign-in. What was disabled stays so; new clients may be registered for the person.
+	// Doing it again changes nothing.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/clients/enable-owner (the `EnableOwner` operationId).
+	EnableOwner(ctx context.Context, params *EnableOwnerParams, body EnableOwnerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DisableClientWithBody Disable a client, or one credential of it
 	//
@@ -5775,8 +5870,8 @@ func (c *Client) CreateClient(ctx context.Context, params *CreateClientParams, b
 
 // DisableAIWithBody Disable every AI agent
 //
-// Scope `clients:write`; people only. The one switch: every client of kind `ai_agent` is disabled for good, and every node refuses
-// them within seconds.
+// Scope `clients:write`; people only. The one switch of your tenant, which is a state: while it is off, every node refuses every client
+// of kind `ai_agent` within seconds, those too that are registered or given credentials meanwhile. Doing it again changes nothing.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5795,8 +5890,8 @@ func (c *Client) DisableAIWithBody(ctx context.Context, params *DisableAIParams,
 
 // DisableAI Disable every AI agent
 //
-// Scope `clients:write`; people only. The one switch: every client of kind `ai_agent` is disabled for good, and every node refuses
-// them within seconds.
+// Scope `clients:write`; people only. The one switch of your tenant, which is a state: while it is off, every node refuses every client
+// of kind `ai_agent` within seconds, those too that are registered or given credentials meanwhile. Doing it again changes nothing.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5816,7 +5911,8 @@ func (c *Client) DisableAI(ctx context.Context, params *DisableAIParams, body Di
 // DisableOwnerWithBody Disable every client of an owner
 //
 // Scope `clients:write`; people only. For when the person leaves or is not to be trusted. Every node refuses the clients within
-// seconds. However the owner's name is written, case and blanks aside, it is the same owner.
+// seconds. However the owner's name is written, case and blanks aside, it is the same owner. Until `enable-owner` no client is
+// registered for them.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5836,13 +5932,94 @@ func (c *Client) DisableOwnerWithBody(ctx context.Context, params *DisableOwnerP
 // DisableOwner Disable every client of an owner
 //
 // Scope `clients:write`; people only. For when the person leaves or is not to be trusted. Every node refuses the clients within
-// seconds. However the owner's name is written, case and blanks aside, it is the same owner.
+// seconds. However the owner's name is written, case and blanks aside, it is the same owner. Until `enable-owner` no client is
+// registered for them.
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/clients/disable-owner (the `DisableOwner` operationId).
 func (c *Client) DisableOwner(ctx context.Context, params *DisableOwnerParams, body DisableOwnerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDisableOwnerRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EnableAIWithBody Switch AI agents on again
+//
+// Scope `clients:write`; people only, with a fresh sign-in. AI agents that were disabled one by one stay so, and all of them while an
+// operator of the installation has switched them off for every tenant (`every_tenant`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/clients/enable-ai (the `EnableAI` operationId).
+func (c *Client) EnableAIWithBody(ctx context.Context, params *EnableAIParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEnableAIRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EnableAI Switch AI agents on again
+//
+// Scope `clients:write`; people only, with a fresh sign-in. AI agents that were disabled one by one stay so, and all of them while an
+// operator of the installation has switched them off for every tenant (`every_tenant`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/clients/enable-ai (the `EnableAI` operationId).
+func (c *Client) EnableAI(ctx context.Context, params *EnableAIParams, body EnableAIJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEnableAIRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EnableOwnerWithBody Let an owner have clients again
+//
+// Scope `clients:write`; people only, with a fresh sign-in. What was disabled stays so; new clients may be registered for the person.
+// Doing it again changes nothing.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/clients/enable-owner (the `EnableOwner` operationId).
+func (c *Client) EnableOwnerWithBody(ctx context.Context, params *EnableOwnerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEnableOwnerRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EnableOwner Let an owner have clients again
+//
+// Scope `clients:write`; people only, with a fresh sign-in. What was disabled stays so; new clients may be registered for the person.
+// Doing it again changes nothing.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/clients/enable-owner (the `EnableOwner` operationId).
+func (c *Client) EnableOwner(ctx context.Context, params *EnableOwnerParams, body EnableOwnerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEnableOwnerRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8986,6 +9163,112 @@ func NewDisableOwnerRequestWithBody(server string, params *DisableOwnerParams, c
 	return req, nil
 }
 
+// NewEnableAIRequest calls the generic EnableAI builder with application/json body
+func NewEnableAIRequest(server string, params *EnableAIParams, body EnableAIJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEnableAIRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewEnableAIRequestWithBody constructs an http.Request for the EnableAI method, with any body, and a specified content type
+func NewEnableAIRequestWithBody(server string, params *EnableAIParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/clients/enable-ai")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewEnableOwnerRequest calls the generic EnableOwner builder with application/json body
+func NewEnableOwnerRequest(server string, params *EnableOwnerParams, body EnableOwnerJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEnableOwnerRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewEnableOwnerRequestWithBody constructs an http.Request for the EnableOwner method, with any body, and a specified content type
+func NewEnableOwnerRequestWithBody(server string, params *EnableOwnerParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/clients/enable-owner")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
 // NewDisableClientRequest calls the generic DisableClient builder with application/json body
 func NewDisableClientRequest(server string, clientID ClientID, params *DisableClientParams, body DisableClientJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -11165,8 +11448,8 @@ type ClientWithResponsesInterface interface {
 
 	// DisableAIWithBodyWithResponse Disable every AI agent
 	//
-	// Scope `clients:write`; people only. The one switch: every client of kind `ai_agent` is disabled for good, and every node refuses
-	// them within seconds.
+	// Scope `clients:write`; people only. The one switch of your tenant, which is a state: while it is off, every node refuses every client
+	// of kind `ai_agent` within seconds, those too that are registered or given credentials meanwhile. Doing it again changes nothing.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11175,8 +11458,8 @@ type ClientWithResponsesInterface interface {
 
 	// DisableAIWithResponse Disable every AI agent
 	//
-	// Scope `clients:write`; people only. The one switch: every client of kind `ai_agent` is disabled for good, and every node refuses
-	// them within seconds.
+	// Scope `clients:write`; people only. The one switch of your tenant, which is a state: while it is off, every node refuses every client
+	// of kind `ai_agent` within seconds, those too that are registered or given credentials meanwhile. Doing it again changes nothing.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11186,7 +11469,8 @@ type ClientWithResponsesInterface interface {
 	// DisableOwnerWithBodyWithResponse Disable every client of an owner
 	//
 	// Scope `clients:write`; people only. For when the person leaves or is not to be trusted. Every node refuses the clients within
-	// seconds. However the owner's name is written, case and blanks aside, it is the same owner.
+	// seconds. However the owner's name is written, case and blanks aside, it is the same owner. Until `enable-owner` no client is
+	// registered for them.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11196,12 +11480,53 @@ type ClientWithResponsesInterface interface {
 	// DisableOwnerWithResponse Disable every client of an owner
 	//
 	// Scope `clients:write`; people only. For when the person leaves or is not to be trusted. Every node refuses the clients within
-	// seconds. However the owner's name is written, case and blanks aside, it is the same owner.
+	// seconds. However the owner's name is written, case and blanks aside, it is the same owner. Until `enable-owner` no client is
+	// registered for them.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/clients/disable-owner (the `DisableOwner` operationId).
 	DisableOwnerWithResponse(ctx context.Context, params *DisableOwnerParams, body DisableOwnerJSONRequestBody, reqEditors ...RequestEditorFn) (*DisableOwnerResponse, error)
+
+	// EnableAIWithBodyWithResponse Switch AI agents on again
+	//
+	// Scope `clients:write`; people only, with a fresh sign-in. AI agents that were disabled one by one stay so, and all of them while an
+	// operator of the installation has switched them off for every tenant (`every_tenant`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/clients/enable-ai (the `EnableAI` operationId).
+	EnableAIWithBodyWithResponse(ctx context.Context, params *EnableAIParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EnableAIResponse, error)
+
+	// EnableAIWithResponse Switch AI agents on again
+	//
+	// Scope `clients:write`; people only, with a fresh sign-in. AI agents that were disabled one by one stay so, and all of them while an
+	// operator of the installation has switched them off for every tenant (`every_tenant`).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/clients/enable-ai (the `EnableAI` operationId).
+	EnableAIWithResponse(ctx context.Context, params *EnableAIParams, body EnableAIJSONRequestBody, reqEditors ...RequestEditorFn) (*EnableAIResponse, error)
+
+	// EnableOwnerWithBodyWithResponse Let an owner have clients again
+	//
+	// Scope `clients:write`; people only, with a fresh sign-in. What was disabled stays so; new clients may be registered for the person.
+	// Doing it again changes nothing.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/clients/enable-owner (the `EnableOwner` operationId).
+	EnableOwnerWithBodyWithResponse(ctx context.Context, params *EnableOwnerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EnableOwnerResponse, error)
+
+	// EnableOwnerWithResponse Let an owner have clients again
+	//
+	// Scope `clients:write`; people only, with a fresh sign-in. What was disabled stays so; new clients may be registered for the person.
+	// Doing it again changes nothing.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/clients/enable-owner (the `EnableOwner` operationId).
+	EnableOwnerWithResponse(ctx context.Context, params *EnableOwnerParams, body EnableOwnerJSONRequestBody, reqEditors ...RequestEditorFn) (*EnableOwnerResponse, error)
 
 	// DisableClientWithBodyWithResponse Disable a client, or one credential of it
 	//
@@ -16674,6 +16999,291 @@ func (r DisableOwnerResponse) ContentType() string {
 	return ""
 }
 
+// EnableAIResponse401Headers the declared response headers of an HTTP 401 response for EnableAI
+type EnableAIResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// EnableAIResponse409Headers the declared response headers of an HTTP 409 response for EnableAI
+type EnableAIResponse409Headers struct {
+	RetryAfter *int
+}
+
+// EnableAIResponse429Headers the declared response headers of an HTTP 429 response for EnableAI
+type EnableAIResponse429Headers struct {
+	RetryAfter *int
+}
+
+// EnableAIResponse503Headers the declared response headers of an HTTP 503 response for EnableAI
+type EnableAIResponse503Headers struct {
+	RetryAfter *int
+}
+
+type EnableAIResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AISwitch
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMedia
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Refused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *Throttled
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *EnableAIResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *EnableAIResponse409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *EnableAIResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *EnableAIResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r EnableAIResponse) GetJSON200() *AISwitch {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r EnableAIResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r EnableAIResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r EnableAIResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r EnableAIResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r EnableAIResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r EnableAIResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r EnableAIResponse) GetApplicationProblemJSON415() *UnsupportedMedia {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r EnableAIResponse) GetApplicationProblemJSON422() *Refused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r EnableAIResponse) GetApplicationProblemJSON429() *Throttled {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r EnableAIResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r EnableAIResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r EnableAIResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EnableAIResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EnableAIResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EnableAIResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// EnableOwnerResponse401Headers the declared response headers of an HTTP 401 response for EnableOwner
+type EnableOwnerResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// EnableOwnerResponse409Headers the declared response headers of an HTTP 409 response for EnableOwner
+type EnableOwnerResponse409Headers struct {
+	RetryAfter *int
+}
+
+// EnableOwnerResponse429Headers the declared response headers of an HTTP 429 response for EnableOwner
+type EnableOwnerResponse429Headers struct {
+	RetryAfter *int
+}
+
+// EnableOwnerResponse503Headers the declared response headers of an HTTP 503 response for EnableOwner
+type EnableOwnerResponse503Headers struct {
+	RetryAfter *int
+}
+
+type EnableOwnerResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMedia
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Refused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *Throttled
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *EnableOwnerResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *EnableOwnerResponse409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *EnableOwnerResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *EnableOwnerResponse503Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r EnableOwnerResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r EnableOwnerResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r EnableOwnerResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r EnableOwnerResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r EnableOwnerResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r EnableOwnerResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r EnableOwnerResponse) GetApplicationProblemJSON415() *UnsupportedMedia {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r EnableOwnerResponse) GetApplicationProblemJSON422() *Refused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r EnableOwnerResponse) GetApplicationProblemJSON429() *Throttled {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r EnableOwnerResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r EnableOwnerResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r EnableOwnerResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EnableOwnerResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EnableOwnerResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EnableOwnerResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // DisableClientResponse401Headers the declared response headers of an HTTP 401 response for DisableClient
 type DisableClientResponse401Headers struct {
 	WWWAuthenticate string
@@ -21633,8 +22243,8 @@ func (c *ClientWithResponses) CreateClientWithResponse(ctx context.Context, para
 
 // DisableAIWithBodyWithResponse Disable every AI agent
 //
-// Scope `clients:write`; people only. The one switch: every client of kind `ai_agent` is disabled for good, and every node refuses
-// them within seconds.
+// Scope `clients:write`; people only. The one switch of your tenant, which is a state: while it is off, every node refuses every client
+// of kind `ai_agent` within seconds, those too that are registered or given credentials meanwhile. Doing it again changes nothing.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -21649,8 +22259,8 @@ func (c *ClientWithResponses) DisableAIWithBodyWithResponse(ctx context.Context,
 
 // DisableAIWithResponse Disable every AI agent
 //
-// Scope `clients:write`; people only. The one switch: every client of kind `ai_agent` is disabled for good, and every node refuses
-// them within seconds.
+// Scope `clients:write`; people only. The one switch of your tenant, which is a state: while it is off, every node refuses every client
+// of kind `ai_agent` within seconds, those too that are registered or given credentials meanwhile. Doing it again changes nothing.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -21666,7 +22276,8 @@ func (c *ClientWithResponses) DisableAIWithResponse(ctx context.Context, params 
 // DisableOwnerWithBodyWithResponse Disable every client of an owner
 //
 // Scope `clients:write`; people only. For when the person leaves or is not to be trusted. Every node refuses the clients within
-// seconds. However the owner's name is written, case and blanks aside, it is the same owner.
+// seconds. However the owner's name is written, case and blanks aside, it is the same owner. Until `enable-owner` no client is
+// registered for them.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -21682,7 +22293,8 @@ func (c *ClientWithResponses) DisableOwnerWithBodyWithResponse(ctx context.Conte
 // DisableOwnerWithResponse Disable every client of an owner
 //
 // Scope `clients:write`; people only. For when the person leaves or is not to be trusted. Every node refuses the clients within
-// seconds. However the owner's name is written, case and blanks aside, it is the same owner.
+// seconds. However the owner's name is written, case and blanks aside, it is the same owner. Until `enable-owner` no client is
+// registered for them.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -21693,6 +22305,70 @@ func (c *ClientWithResponses) DisableOwnerWithResponse(ctx context.Context, para
 		return nil, err
 	}
 	return ParseDisableOwnerResponse(rsp)
+}
+
+// EnableAIWithBodyWithResponse Switch AI agents on again
+//
+// Scope `clients:write`; people only, with a fresh sign-in. AI agents that were disabled one by one stay so, and all of them while an
+// operator of the installation has switched them off for every tenant (`every_tenant`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/clients/enable-ai (the `EnableAI` operationId).
+func (c *ClientWithResponses) EnableAIWithBodyWithResponse(ctx context.Context, params *EnableAIParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EnableAIResponse, error) {
+	rsp, err := c.EnableAIWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEnableAIResponse(rsp)
+}
+
+// EnableAIWithResponse Switch AI agents on again
+//
+// Scope `clients:write`; people only, with a fresh sign-in. AI agents that were disabled one by one stay so, and all of them while an
+// operator of the installation has switched them off for every tenant (`every_tenant`).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/clients/enable-ai (the `EnableAI` operationId).
+func (c *ClientWithResponses) EnableAIWithResponse(ctx context.Context, params *EnableAIParams, body EnableAIJSONRequestBody, reqEditors ...RequestEditorFn) (*EnableAIResponse, error) {
+	rsp, err := c.EnableAI(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEnableAIResponse(rsp)
+}
+
+// EnableOwnerWithBodyWithResponse Let an owner have clients again
+//
+// Scope `clients:write`; people only, with a fresh sign-in. What was disabled stays so; new clients may be registered for the person.
+// Doing it again changes nothing.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/clients/enable-owner (the `EnableOwner` operationId).
+func (c *ClientWithResponses) EnableOwnerWithBodyWithResponse(ctx context.Context, params *EnableOwnerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EnableOwnerResponse, error) {
+	rsp, err := c.EnableOwnerWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEnableOwnerResponse(rsp)
+}
+
+// EnableOwnerWithResponse Let an owner have clients again
+//
+// Scope `clients:write`; people only, with a fresh sign-in. What was disabled stays so; new clients may be registered for the person.
+// Doing it again changes nothing.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/clients/enable-owner (the `EnableOwner` operationId).
+func (c *ClientWithResponses) EnableOwnerWithResponse(ctx context.Context, params *EnableOwnerParams, body EnableOwnerJSONRequestBody, reqEditors ...RequestEditorFn) (*EnableOwnerResponse, error) {
+	rsp, err := c.EnableOwner(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEnableOwnerResponse(rsp)
 }
 
 // DisableClientWithBodyWithResponse Disable a client, or one credential of it
@@ -27416,6 +28092,294 @@ func ParseDisableOwnerResponse(rsp *http.Response) (*DisableOwnerResponse, error
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers DisableOwnerResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseEnableAIResponse parses an HTTP response from a EnableAIWithResponse call
+func ParseEnableAIResponse(rsp *http.Response) (*EnableAIResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EnableAIResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AISwitch
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMedia
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Throttled
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers EnableAIResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers EnableAIResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers EnableAIResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers EnableAIResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseEnableOwnerResponse parses an HTTP response from a EnableOwnerWithResponse call
+func ParseEnableOwnerResponse(rsp *http.Response) (*EnableOwnerResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EnableOwnerResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMedia
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Throttled
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers EnableOwnerResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers EnableOwnerResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers EnableOwnerResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers EnableOwnerResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

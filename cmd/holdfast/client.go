@@ -147,7 +147,8 @@ type clientCmd struct {
 	Create  clientCreateCmd  `cmd:"" help:"Create a client and print its credential, once."`
 	List    clientListCmd    `cmd:"" help:"List clients with their owners, scopes, expiry and last use."`
 	Rotate  clientRotateCmd  `cmd:"" help:"Give a client a second credential; the first one lives on until it is revoked."`
-	Disable clientDisableCmd `cmd:"" help:"Disable a client, an owner's clients, or every AI agent, for good."`
+	Disable clientDisableCmd `cmd:"" help:"Disable a client or an owner's clients, for good, or switch every AI agent off."`
+	Enable  clientEnableCmd  `cmd:"" help:"Switch AI agents on again, or let an owner have clients again."`
 	Revoke  clientRevokeCmd  `cmd:"" help:"End a credential, or a client with all of its credentials."`
 	Key     clientKeyCmd     `cmd:"" help:"Public keys by which clients sign assertions (RFC 7523)."`
 }

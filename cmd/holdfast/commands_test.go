@@ -21,7 +21,7 @@ func TestEveryCommand_HasHelp(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{
 		"", "serve", "dev", "demo", "migrate", "tenant", "tenant create", "tenant list", "tenant set", "client", "client create", "client list", "client rotate",
-		"client revoke", "client disable", "client key", "client key add", "client key list", "client key remove", "workforce", "workforce show", "workforce check", "account", "account import", "policy", "policy check", "policy show", "audit", "audit list", "audit checkpoint", "audit keys", "audit export", "audit verify", "audit replay", "audit checkpoint", "audit keys", "audit checkpoint", "audit keys",
+		"client revoke", "client disable", "client enable", "client key", "client key add", "client key list", "client key remove", "workforce", "workforce show", "workforce check", "account", "account import", "policy", "policy check", "policy show", "audit", "audit list", "audit checkpoint", "audit keys", "audit export", "audit verify", "audit replay", "audit checkpoint", "audit keys", "audit checkpoint", "audit keys",
 		"attack", "alert", "alert list", "alert show", "alert ack", "control", "control list", "control set", "control lift",
 		"recovery", "recovery show", "notice", "notice bounced",
 		"hold", "hold set", "hold lift", "hold list",
@@ -110,8 +110,17 @@ func TestOperators_SetUpAnInstallation(t *testing.T) {
 	require.Contains(t, operate(t, environ, "", "client", "list", "--tenant", "acme"), "registered")
 	operate(t, environ, "", "client", "revoke", "--tenant", "acme", id, "--credential", field(t, made, "credential"))
 	operate(t, environ, "", "client", "create", "--tenant", "acme", "--name", "helper", "--owner", "Robin", "--kind", "ai_agent", "--scope", "cases:read")
-	require.Contains(t, operate(t, environ, "", "client", "disable", "--all-ai"), "1 disabled")
-	require.Contains(t, operate(t, environ, "", "client", "disable", "--all-ai"), "0 disabled")
+	require.Contains(t, operate(t, environ, "", "client", "disable", "--all-ai", "--reason", "a drill"), "1 disabled")
+	require.Contains(t, operate(t, environ, "", "client", "disable", "--all-ai", "--reason", "a drill"), "0 disabled", "it is off")
+	_, err = command(t, environ, "", "client", "disable", "--all-ai")
+	require.Equal(t, 2, exitCode(err), "a switch has a reason")
+	require.Contains(t, operate(t, environ, "", "client", "enable", "--all-ai", "--reason", "the drill is over"), "switched on")
+	operate(t, environ, "", "client", "disable", "--owner", "Sam", "--tenant", "acme")
+	_, err = command(t, environ, "", "client", "create", "--tenant", "acme", "--name", "x", "--owner", "sam", "--scope", "accounts:read")
+	require.Error(t, err, "they answer for no new client")
+	operate(t, environ, "", "client", "enable", "--owner", "Sam", "--tenant", "acme")
+	_, err = command(t, environ, "", "client", "enable")
+	require.Equal(t, 2, exitCode(err))
 	_, err = command(t, environ, "", "client", "disable", id)
 	require.Equal(t, 2, exitCode(err), "it has to be said what to disable")
 	require.Contains(t, operate(t, environ, "", "client", "list", "--tenant", "acme"), "revoked")
@@ -128,7 +137,7 @@ func TestOperators_SetUpAnInstallation(t *testing.T) {
 	require.Contains(t, operate(t, environ, "", "account", "import", "--tenant", "acme", "--json", file), `"replaced":3`)
 
 	events := operate(t, environ, "", "audit", "list", "--tenant", "acme")
-	for _, action := range []string{"nhi.created", "nhi.rotated", "nhi.disabled", "nhi.key_added", "nhi.key_removed", "account.imported"} {
+	for _, action := range []string{"nhi.created", "nhi.rotated", "nhi.disabled", "nhi.key_added", "nhi.key_removed", "nhi.switched_off", "nhi.switched_on", "account.imported"} {
 		require.Contains(t, events, action)
 	}
 	require.NotContains(t, events, "example.com", "events hold no personal data")

@@ -1,8 +1,10 @@
 package app_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/holdfast/holdfast/internal/app/apptest"
 	"github.com/holdfast/holdfast/internal/audit"
 	"github.com/holdfast/holdfast/internal/credential"
+	"github.com/holdfast/holdfast/internal/postgres"
 	"github.com/holdfast/holdfast/internal/postgres/pgtest"
 	"github.com/holdfast/holdfast/internal/workforce/devissuer"
 )
@@ -113,34 +116,104 @@ func within5s(t *testing.T, what string, condition func() bool) time.Duration {
 	return took
 }
 
-// R-142. The switch is thrown on one node; the other one, which has just let the agents in and remembers it, refuses them.
+// aiAt asks one node as an AI agent. What an AI agent may not do is 403 while it is known, and 401 when it is not.
+func aiAt(t *testing.T, s *apptest.Service, token string) int {
+	t.Helper()
+	return s.Do(t, apptest.Request{Method: http.MethodGet, Path: "/v1/clients", As: token}).Status
+}
+
+func throw(t *testing.T, s *apptest.Service, operator, what, reason string) apptest.Answer {
+	t.Helper()
+	return s.Do(t, apptest.Request{Method: http.MethodPost, Path: "/v1/clients/" + what, As: operator, Body: map[string]string{"reason": reason}})
+}
+
+// R-142. The switch is thrown on one node; the other one, which has just let the agents in and remembers it, refuses them. It is a
+// state: who is made or given a credential while it is off is refused too.
 func TestAISwitch_IsHeededByEveryNodeWithinFiveSeconds(t *testing.T) {
 	t.Parallel()
 	a, b := twoNodes(t)
-	var tokens []string
-	for range 3 {
-		token, _ := a.NewClient(t, apptest.Tenant, credential.AIAgent, credential.AIAgent.Scopes())
-		tokens = append(tokens, token)
-	}
-	// What an AI agent may not do is 403 while it is known, and 401 when it is not any more.
-	status := func(s *apptest.Service, token string) int {
-		return s.Do(t, apptest.Request{Method: http.MethodGet, Path: "/v1/clients", As: token}).Status
-	}
-	for _, token := range tokens {
-		require.Equal(t, http.StatusForbidden, status(a, token))
-		require.Equal(t, http.StatusForbidden, status(b, token))
-	}
 	operator := a.Staff(t, "olga", credential.Operator)
-	answer := a.Do(t, apptest.Request{Method: http.MethodPost, Path: "/v1/clients/disable-ai", As: operator})
-	require.Len(t, apptest.Decode[client.DisabledClients](t, answer, http.StatusOK).Disabled, 3)
-	for _, token := range tokens {
-		within5s(t, "the node that was asked", func() bool { return status(a, token) == http.StatusUnauthorized })
-		within5s(t, "the other node", func() bool { return status(b, token) == http.StatusUnauthorized })
+	var tokens, ids []string
+	for range 3 {
+		token, id := a.NewClient(t, apptest.Tenant, credential.AIAgent, credential.AIAgent.Scopes())
+		tokens, ids = append(tokens, token), append(ids, id)
 	}
+	key := newSigningKey(t, "k1")
+	add := apptest.Request{Method: http.MethodPost, Path: "/v1/clients/" + ids[1] + "/keys", As: operator, Body: map[string]any{"keys": []json.RawMessage{key.jwk}}}
+	require.Equal(t, http.StatusCreated, a.Do(t, add).Status)
+	for _, token := range tokens {
+		require.Equal(t, http.StatusForbidden, aiAt(t, a, token))
+		require.Equal(t, http.StatusForbidden, aiAt(t, b, token))
+	}
+	require.Equal(t, http.StatusForbidden, aiAt(t, b, key.sign(t, b, ids[1])))
+	require.Equal(t, http.StatusNoContent, a.Do(t, apptest.Request{Method: http.MethodPost, Path: "/v1/clients/" + ids[2] + "/disable", As: operator}).Status)
+
+	apptest.Refused(t, throw(t, a, operator, "disable-ai", ""), http.StatusUnprocessableEntity, client.ProblemCodeInvalidRequest)
+	answer := throw(t, a, operator, "disable-ai", "proposals that nobody can explain")
+	require.Equal(t, ids[:2], apptest.Decode[client.DisabledClients](t, answer, http.StatusOK).Disabled)
+	for _, token := range tokens {
+		within5s(t, "the node that was asked", func() bool { return aiAt(t, a, token) == http.StatusUnauthorized })
+		within5s(t, "the other node", func() bool { return aiAt(t, b, token) == http.StatusUnauthorized })
+	}
+	require.Equal(t, http.StatusUnauthorized, aiAt(t, b, key.sign(t, b, ids[1])), "nor by what it signs")
 	require.Equal(t, http.StatusNotFound, b.Account(t, http.MethodGet, "nobody", "/status", nil).Status, "other clients go on")
-	require.Equal(t, 3, apptest.Query[int](t, a, `SELECT count(*) FROM audit_event WHERE action = 'nhi.disabled' AND reason = 'ai_switch'`))
-	again := a.Do(t, apptest.Request{Method: http.MethodPost, Path: "/v1/clients/disable-ai", As: operator})
-	require.Empty(t, apptest.Decode[client.DisabledClients](t, again, http.StatusOK).Disabled)
+
+	fresh := client.ClientRequest{Name: "helper", Kind: client.AiAgent, Owner: "robin@example.com", Scopes: []string{"cases:read"}}
+	late := *apptest.Decode[client.IssuedClient](t, register(t, b, operator, fresh, ""), http.StatusCreated).Token
+	rotate := apptest.Request{Method: http.MethodPost, Path: "/v1/clients/" + ids[0] + "/rotate", As: operator, Body: client.RotateRequest{}}
+	rotated := *apptest.Decode[client.IssuedClient](t, b.Do(t, rotate), http.StatusCreated).Token
+	for _, token := range []string{late, rotated} {
+		require.Equal(t, http.StatusUnauthorized, aiAt(t, a, token), "made while it is off")
+		require.Equal(t, http.StatusUnauthorized, aiAt(t, b, token))
+	}
+	again := throw(t, b, operator, "disable-ai", "to be sure")
+	require.Empty(t, apptest.Decode[client.DisabledClients](t, again, http.StatusOK).Disabled, "it is off")
+	list := func() client.AISwitch {
+		r := apptest.Request{Method: http.MethodGet, Path: "/v1/clients", As: a.Staff(t, "aude", credential.Auditor)}
+		return apptest.Decode[client.RegisteredClients](t, a.Do(t, r), http.StatusOK).AiAgents
+	}
+	require.True(t, list().Off)
+	require.Equal(t, "proposals that nobody can explain", *list().Reason)
+
+	stale := a.SignIn(t, devissuer.Person{Subject: "olga", Roles: []credential.Role{credential.Operator}, SignedIn: time.Hour})
+	require.Equal(t, http.StatusUnauthorized, throw(t, a, stale, "enable-ai", "it is over").Status, "on takes a fresh sign-in")
+	on := apptest.Decode[client.AISwitch](t, throw(t, b, operator, "enable-ai", "the model was rolled back"), http.StatusOK)
+	require.False(t, on.Off)
+	for _, token := range []string{tokens[0], tokens[1], late, rotated} {
+		require.Equal(t, http.StatusForbidden, aiAt(t, a, token))
+		require.Equal(t, http.StatusForbidden, aiAt(t, b, token))
+	}
+	require.Equal(t, http.StatusUnauthorized, aiAt(t, a, tokens[2]), "what was disabled by itself stays so")
+	require.Equal(t, []string{"nhi.switched_off", "nhi.switched_on"}, apptest.Texts(t, a, `SELECT action FROM audit_event WHERE subject = 'ai' AND reason = 'ai_switch' AND actor_kind = 'operator' ORDER BY at`))
+	require.Equal(t, []string{"proposals that nobody can explain", "the model was rolled back"}, apptest.Texts(t, a, `SELECT reason FROM client_switch ORDER BY version`))
+}
+
+// R-142, R-154. The installation's switch stops every tenant's agents, and a tenant's own cannot switch them on; a tenant's stops nobody else's.
+func TestAISwitch_OfTheInstallationIsAboveTheTenants(t *testing.T) {
+	t.Parallel()
+	s := apptest.New(t)
+	_, err := s.Owner.CreateTenant(t.Context(), postgres.Tenant{ID: "globex", Name: "Globex", Locale: "en"})
+	require.NoError(t, err)
+	ours, _ := s.NewClient(t, apptest.Tenant, credential.AIAgent, credential.AIAgent.Scopes())
+	theirs, _ := s.NewClient(t, "globex", credential.AIAgent, credential.AIAgent.Scopes())
+	by := audit.Actor{Kind: audit.ActorOperator, ID: "test"}
+	operator := s.Staff(t, "olga", credential.Operator)
+	require.Equal(t, http.StatusOK, throw(t, s, operator, "disable-ai", "ours only").Status)
+	require.Equal(t, http.StatusUnauthorized, aiAt(t, s, ours))
+	require.Equal(t, http.StatusForbidden, aiAt(t, s, theirs))
+	stopped, err := s.App.Clients.DisableAI(t.Context(), credential.DisableCommand{Reason: "all of them", By: by})
+	require.NoError(t, err)
+	require.Len(t, stopped, 2)
+	require.Equal(t, http.StatusUnauthorized, aiAt(t, s, theirs))
+	state := apptest.Decode[client.AISwitch](t, throw(t, s, operator, "enable-ai", "ours again"), http.StatusOK)
+	require.True(t, state.Off && state.EveryTenant)
+	require.Equal(t, http.StatusUnauthorized, aiAt(t, s, ours))
+	require.NoError(t, s.App.Clients.EnableAI(t.Context(), credential.DisableCommand{Reason: "it is over", By: by}))
+	require.Equal(t, http.StatusForbidden, aiAt(t, s, ours))
+	require.Equal(t, http.StatusForbidden, aiAt(t, s, theirs))
+	require.Equal(t, 2, apptest.Query[int](t, s, `SELECT count(*) FROM audit_event WHERE subject = 'ai' AND tenant_id = 'globex'`), "they read it in their own trail")
+	_, err = s.App.DB.Pool().Exec(t.Context(), `UPDATE client_switch SET off = true`)
+	require.ErrorContains(t, err, "permission denied", "what was switched is not rewritten")
 }
 
 // R-136, T9. An owner leaves: whatever is theirs is refused on every node, and nothing else is.
@@ -168,26 +241,69 @@ func TestOwnerDisabled_TheirClientsAreRefusedOnEveryNode(t *testing.T) {
 		within5s(t, "the node that was asked", func() bool { return status(b, token) == http.StatusUnauthorized })
 	}
 	require.Equal(t, http.StatusNotFound, status(a, stays))
+	late := client.ClientRequest{Name: "x", Kind: client.Service, Owner: "ROBIN@example.COM", Scopes: []string{"accounts:read"}}
+	apptest.Refused(t, register(t, a, operator, late, ""), http.StatusUnprocessableEntity, client.ProblemCodeInvalidRequest)
+	enable := apptest.Request{Method: http.MethodPost, Path: "/v1/clients/enable-owner", As: operator, Body: client.OwnerRequest{Owner: "robin@example.com"}}
+	require.Equal(t, http.StatusNoContent, a.Do(t, enable).Status)
+	require.Equal(t, http.StatusNotFound, status(b, make("robin@example.com")), "whoever comes back is registered anew")
+	require.Equal(t, http.StatusUnauthorized, status(a, gone))
+	require.Equal(t, []string{"nhi.switched_off", "nhi.switched_on"}, apptest.Texts(t, a, `SELECT action FROM audit_event WHERE subject = $1 ORDER BY at`, credential.PersonID("robin@example.com")))
 }
 
-// Sixteen hands on one switch: each client ends once, with one event.
-func TestAISwitch_ThrownByManyAtOnceEndsEachOnce(t *testing.T) {
+// R-136. However clients are being made while their owner is disabled, none is left that works.
+func TestOwnerDisabled_NoClientSlipsThroughMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := apptest.New(t)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var tokens []string
+	by := audit.Actor{Kind: audit.ActorOperator, ID: "test"}
+	for i := range 16 {
+		wg.Go(func() {
+			if i == 8 {
+				if _, err := s.App.Clients.DisableOwner(t.Context(), credential.DisableCommand{Tenant: apptest.Tenant, Owner: "sam@example.com", By: by}); err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			made, err := s.App.Clients.CreateClient(t.Context(), credential.CreateCommand{
+				Tenant: apptest.Tenant, Name: "x", Kind: credential.Service, Owner: "Sam@example.com", Scopes: []credential.Scope{credential.AccountsRead}, By: by,
+			})
+			if err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				tokens = append(tokens, made.Token.Reveal())
+			}
+		})
+	}
+	wg.Wait()
+	for _, token := range tokens {
+		require.Equal(t, http.StatusUnauthorized, s.Do(t, apptest.Request{Method: http.MethodGet, Path: "/v1/accounts/nobody/status", As: token}).Status)
+	}
+	require.Zero(t, apptest.Query[int](t, s, `SELECT count(*) FROM client WHERE lower(owner) = 'sam@example.com' AND disabled_at IS NULL`))
+}
+
+// Sixteen hands on one switch: it is thrown once, with one event, and one hand hears whom it stopped.
+func TestAISwitch_ThrownByManyAtOnceIsThrownOnce(t *testing.T) {
 	t.Parallel()
 	s := apptest.New(t)
 	for range 3 {
 		s.NewClient(t, apptest.Tenant, credential.AIAgent, credential.AIAgent.Scopes())
 	}
 	var wg sync.WaitGroup
+	var stopped atomic.Int32
 	for range 16 {
 		wg.Go(func() {
-			_, err := s.App.Clients.DisableAI(t.Context(), credential.DisableCommand{By: audit.Actor{Kind: audit.ActorOperator, ID: "test"}})
+			ids, err := s.App.Clients.DisableAI(t.Context(), credential.DisableCommand{Tenant: apptest.Tenant, Reason: "all at once", By: audit.Actor{Kind: audit.ActorOperator, ID: "test"}})
 			if err != nil {
 				t.Error(err)
 			}
+			stopped.Add(int32(len(ids)))
 		})
 	}
 	wg.Wait()
-	require.Equal(t, 3, apptest.Query[int](t, s, `SELECT count(*) FROM audit_event WHERE action = 'nhi.disabled'`))
+	require.Equal(t, int32(3), stopped.Load())
+	require.Equal(t, 1, apptest.Query[int](t, s, `SELECT count(*) FROM audit_event WHERE action = 'nhi.switched_off'`))
 }
 
 // R-137, T8. A machine's credential in a browser is refused and written down, once a minute.

@@ -97,6 +97,8 @@ const (
 	ClientInteractiveUse   Action = "nhi.interactive_use"
 	ClientKeyAdded         Action = "nhi.key_added"
 	ClientKeyRemoved       Action = "nhi.key_removed"
+	ClientsSwitchedOff     Action = "nhi.switched_off" // every AI agent, or whoever is made for a person
+	ClientsSwitchedOn      Action = "nhi.switched_on"
 	PolicyActivated        Action = "policy.activated"
 	AuthorisationFailed    Action = "authorisation.failed"
 	AccountsImported       Action = "account.imported"

@@ -72,6 +72,17 @@ func (c *cache) drop(publicIDs []string) {
 	}
 }
 
+// dropKind forgets every answer about a kind of caller.
+func (c *cache) dropKind(k Kind) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, e := range c.entries {
+		if e.Kind == k {
+			delete(c.entries, id)
+		}
+	}
+}
+
 // touched is the credentials that were used and not yet written down. When it is full, further ones wait for their next use.
 type touched struct {
 	mu  sync.Mutex

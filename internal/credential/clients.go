@@ -102,6 +102,13 @@ func (s *Clients) CreateClient(ctx context.Context, cmd CreateCommand) (Issued, 
 		if done, err := out.again(ctx, tx, cmd.Key); done || err != nil {
 			return err
 		}
+		gone, err := tx.Switched(ctx, cmd.Tenant, PersonID(cmd.Owner))
+		if err != nil {
+			return err
+		}
+		if gone.Off {
+			return invalid("/owner", "was disabled and answers for no new client")
+		}
 		c := Client{
 			Tenant: cmd.Tenant, ID: secret.NewID("cli", now, s.Rand), Name: cmd.Name, Kind: cmd.Kind, Owner: cmd.Owner,
 			Scopes: slices.Compact(slices.Sorted(slices.Values(cmd.Scopes))), CreatedAt: now,

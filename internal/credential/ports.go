@@ -23,9 +23,12 @@ type Store interface {
 	// Changing locks and loads a client and runs fn in one transaction, which commits when it returns nil. A client that the
 	// tenant does not have is fault.CodeNotFound.
 	Changing(ctx context.Context, tenant, client string, fn func(tx Tx, now time.Time, c Client) error) error
-	// ChangingAll is Changing for every client in use of a tenant, or of all tenants when it is empty; of one kind, unless that
-	// is empty. The clients come by tenant and id.
-	ChangingAll(ctx context.Context, tenant string, kind Kind, fn func(tx Tx, now time.Time, all []Client) error) error
+	// Switching locks a switch of a tenant, or of all tenants when it is empty, and runs fn in one transaction, which commits when it
+	// returns nil. The clients that the switch could concern are locked as well and come by tenant and id: those that are in use, and of
+	// AISwitch AI agents only.
+	Switching(ctx context.Context, tenant, subject string, fn func(tx Tx, now time.Time, last Switch, all []Client) error) error
+	// Switched gives a switch as it is. One that was never touched is on, with version 0.
+	Switched(ctx context.Context, tenant, subject string) (Switch, error)
 	// List gives all clients of a tenant by id, and the database's time.
 	List(ctx context.Context, tenant string) ([]Client, time.Time, error)
 	// Report appends an event that no change goes with.
@@ -39,6 +42,8 @@ type Tx interface {
 	// Answered gives the answer that was kept for the Idempotency-Key, nil when there is none. While the first request with the
 	// key is being worked on, it is fault.CodeIdempotencyInFlight.
 	Answered(ctx context.Context, key idempotency.Key) (*idempotency.Record, error)
+	// Switched gives a switch as it is, and keeps it so until the transaction ends.
+	Switched(ctx context.Context, tenant, subject string) (Switch, error)
 	// Remember keeps an answer for a retry.
 	Remember(ctx context.Context, r idempotency.Record, now time.Time) error
 }
@@ -53,8 +58,23 @@ type Change struct {
 	Revoke  []string // public ids
 	Disable bool
 	AddKeys []NewKey
-	EndKey  string // the kid of a key to revoke
+	EndKey  string  // the kid of a key to revoke
+	Switch  *Switch // its next version
 	Event   audit.Event
+}
+
+// AISwitch is the Switch.Subject that stops AI agents. Every other subject is a PersonID, and stops who is to be made for them.
+const AISwitch = "ai"
+
+// Switch is a state that clients are under, whenever they were made. It is on until somebody switches it off.
+type Switch struct {
+	Tenant  string // empty for all of them
+	Subject string
+	Version int64
+	Off     bool
+	At      time.Time
+	By      string // who switched, as the trail calls them
+	Reason  string // in their words
 }
 
 // NewCredential is a credential to store, by hash.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/holdfast/holdfast/internal/audit"
 	"github.com/holdfast/holdfast/internal/credential"
-	"github.com/holdfast/holdfast/internal/fault"
 )
 
 type (
@@ -37,14 +36,12 @@ type (
 	}
 	clientsBody struct {
 		Clients []clientBody `json:"clients"`
+		AI      aiBody       `json:"ai_agents"`
 	}
 	issuedBody struct {
 		Client     clientBody     `json:"client"`
 		Credential credentialBody `json:"credential,omitzero"`
 		Token      plainSecret    `json:"token,omitzero"`
-	}
-	disabledBody struct {
-		Disabled []string `json:"disabled"`
 	}
 )
 
@@ -88,6 +85,9 @@ func (h *handler) listClients(c echo.Context) error {
 		return err
 	}
 	out := clientsBody{Clients: make([]clientBody, len(all))}
+	if out.AI, err = h.aiState(c); err != nil {
+		return err
+	}
 	for i, one := range all {
 		out.Clients[i] = presentClient(one, now)
 	}
@@ -161,34 +161,4 @@ func (h *handler) disableClient(c echo.Context) error {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)
-}
-
-// disableOwner handles POST /v1/clients/disable-owner.
-func (h *handler) disableOwner(c echo.Context) error {
-	var body struct {
-		Owner string `json:"owner"`
-	}
-	if err := decode(c, &body); err != nil {
-		return err
-	}
-	if body.Owner == "" {
-		return fault.Of(fault.CodeInvalidRequest).At("/owner", "is required")
-	}
-	return h.disableMany(c, h.Registry.DisableOwner, body.Owner)
-}
-
-// disableAI handles POST /v1/clients/disable-ai: the one switch.
-func (h *handler) disableAI(c echo.Context) error {
-	return h.disableMany(c, h.Registry.DisableAI, "")
-}
-
-func (h *handler) disableMany(c echo.Context, disable disabler, owner string) error {
-	in := callOf(c)
-	ids, err := disable(c.Request().Context(), credential.DisableCommand{
-		Tenant: in.who.Tenant, Owner: owner, By: in.operator(), RequestID: in.requestID, Key: in.key,
-	})
-	if err != nil {
-		return err
-	}
-	return respond(c, http.StatusOK, disabledBody{Disabled: list(ids)})
 }

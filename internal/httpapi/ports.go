@@ -113,7 +113,11 @@ type Registry interface {
 	AddKeys(ctx context.Context, cmd credential.AddKeysCommand) ([]credential.Key, error)
 	RemoveKey(ctx context.Context, cmd credential.RemoveKeyCommand) error
 	DisableOwner(ctx context.Context, cmd credential.DisableCommand) ([]string, error)
+	EnableOwner(ctx context.Context, cmd credential.DisableCommand) error
 	DisableAI(ctx context.Context, cmd credential.DisableCommand) ([]string, error)
+	EnableAI(ctx context.Context, cmd credential.DisableCommand) error
+	// AIState is the switch that a tenant's AI agents are under.
+	AIState(ctx context.Context, tenant string) (credential.Switch, error)
 	// ReportInteractiveUse writes down that a machine's credential came from a browser. An error has written nothing.
 	ReportInteractiveUse(ctx context.Context, p credential.Principal, requestID string, signs []string) error
 }

@@ -206,7 +206,9 @@ func routes() []route {
 		{method: post, path: "/v1/clients/{client_id}/keys", caller: human(credential.ClientsWrite).freshly(), class: ClassAccount, key: keyRequired, body: bodyJSON, handle: (*handler).addClientKeys},
 		{method: del, path: "/v1/clients/{client_id}/keys/{key_id}", caller: human(credential.ClientsWrite), class: ClassAccount, handle: (*handler).removeClientKey},
 		{method: post, path: "/v1/clients/disable-owner", caller: human(credential.ClientsWrite), class: ClassAccount, key: keyRequired, body: bodyJSON, handle: (*handler).disableOwner},
-		{method: post, path: "/v1/clients/disable-ai", caller: human(credential.ClientsWrite), class: ClassAccount, key: keyRequired, body: bodyMaybe, handle: (*handler).disableAI},
+		{method: post, path: "/v1/clients/enable-owner", caller: human(credential.ClientsWrite).freshly(), class: ClassAccount, key: keyRequired, body: bodyJSON, handle: (*handler).enableOwner},
+		{method: post, path: "/v1/clients/disable-ai", caller: human(credential.ClientsWrite), class: ClassAccount, key: keyRequired, body: bodyJSON, handle: (*handler).disableAI},
+		{method: post, path: "/v1/clients/enable-ai", caller: human(credential.ClientsWrite).freshly(), class: ClassAccount, key: keyRequired, body: bodyJSON, handle: (*handler).enableAI},
 
 		{method: get, path: evt, caller: staff(credential.AuditRead), class: ClassAudit, handle: (*handler).listAuditEvents},
 		{method: get, path: evt + "/{event_id}", caller: staff(credential.AuditRead), class: ClassAudit, handle: (*handler).getAuditEvent},

@@ -269,6 +269,16 @@ func (r registry) DisableAI(_ context.Context, cmd credential.DisableCommand) ([
 	return nil, r.ask(cmd)
 }
 
+func (r registry) EnableOwner(_ context.Context, cmd credential.DisableCommand) error {
+	return r.ask(cmd)
+}
+
+func (r registry) EnableAI(_ context.Context, cmd credential.DisableCommand) error { return r.ask(cmd) }
+
+func (r registry) AIState(context.Context, string) (credential.Switch, error) {
+	return credential.Switch{Off: true, At: t0(), By: "stf_1", Reason: "drill"}, nil
+}
+
 func (r registry) ReportInteractiveUse(_ context.Context, p credential.Principal, _ string, signs []string) error {
 	return r.ask(append([]string{p.Client}, signs...))
 }
@@ -525,7 +535,9 @@ func good() map[string]sent {
 		"addClientKeys":      {method: "POST", path: "/v1/clients/" + clientID + "/keys", bearer: "operator", body: `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"2026-03","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`},
 		"removeClientKey":    {method: "DELETE", path: "/v1/clients/" + clientID + "/keys/2026-03", bearer: "operator"},
 		"disableOwner":       {method: "POST", path: "/v1/clients/disable-owner", bearer: "operator", body: `{"owner":"robin@example.com"}`},
-		"disableAI":          {method: "POST", path: "/v1/clients/disable-ai", bearer: "operator"},
+		"enableOwner":        {method: "POST", path: "/v1/clients/enable-owner", bearer: "operator", body: `{"owner":"robin@example.com"}`},
+		"disableAI":          {method: "POST", path: "/v1/clients/disable-ai", bearer: "operator", body: `{"reason":"drill"}`},
+		"enableAI":           {method: "POST", path: "/v1/clients/enable-ai", bearer: "operator", body: `{"reason":"the drill is over"}`},
 		"objectByLink":       {method: "POST", path: "/v1/objections", body: `{"token":"hfo_k1_abc"}`, noKey: true, bearer: "-"},
 		"twilioStatus":       {method: "POST", path: "/v1/providers/twilio/status", body: "MessageSid=SM1", noKey: true, bearer: "-", header: signedForm()},
 		"twilioMessage":      {method: "POST", path: "/v1/providers/twilio/messages", body: "Body=NO", noKey: true, bearer: "-", header: signedForm()},

@@ -5,40 +5,9 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/internal/audit"
-	"github.com/holdfast/holdfast/internal/credential"
 	"github.com/holdfast/holdfast/internal/idempotency"
 	"github.com/holdfast/holdfast/internal/postgres/dbsqlc"
 )
-
-// ChangingAll implements credential.Store.
-func (s *Credentials) ChangingAll(ctx context.Context, tenant string, kind credential.Kind, fn func(credential.Tx, time.Time, []credential.Client) error) error {
-	return s.db.inTx(ctx, func(p *pipeline) error {
-		which := dbsqlc.LockClientsParams{TenantID: optional(tenant), Kind: optional(string(kind))}
-		if err := s.db.q.LockClients(ctx, p, which); err != nil {
-			return err
-		}
-		now, err := s.db.q.Now(ctx, p)
-		if err != nil {
-			return err
-		}
-		rows, err := s.db.q.LoadClients(ctx, p, dbsqlc.LoadClientsParams(which))
-		if err != nil {
-			return err
-		}
-		all := make([]credential.Client, 0, len(rows))
-		for _, row := range rows {
-			c, err := decodeClient(row.TenantID, dbsqlc.ListClientsRow{
-				ID: row.ID, Name: row.Name, Kind: row.Kind, Owner: row.Owner, Scopes: row.Scopes, CreatedAt: row.CreatedAt, DisabledAt: row.DisabledAt,
-				Credentials: row.Credentials,
-			})
-			if err != nil {
-				return err
-			}
-			all = append(all, c)
-		}
-		return fn(&credentialTx{q: s.db.q, p: p}, now.UTC(), all)
-	})
-}
 
 // Report implements credential.Store.
 func (s *Credentials) Report(ctx context.Context, e func(now time.Time) audit.Event) error {

@@ -21,7 +21,7 @@ func (s *Credentials) FindKey(ctx context.Context, client, kid string) (credenti
 			Owner: credential.PersonID(row.Owner), ExpiresAt: row.ExpiresAt.UTC(),
 		},
 		Key: credential.PublicKey{ID: kid, Algorithm: row.Algorithm, JWK: row.Jwk},
-		Now: row.Now.UTC(), Revoked: row.RevokedAt != nil, Disabled: row.DisabledAt != nil,
+		Now: row.Now.UTC(), Revoked: row.RevokedAt != nil, Disabled: row.Disabled,
 	}, nil
 }
 
@@ -69,6 +69,6 @@ func (s *Credentials) Standing(ctx context.Context, tenant, client string) (cred
 		Principal: credential.Principal{
 			Tenant: tenant, Client: client, Credential: client + credential.WorkloadSuffix, Kind: credential.Kind(row.Kind), Scopes: scopes(row.Scopes), Owner: credential.PersonID(row.Owner),
 		},
-		Now: row.Now.UTC(), Disabled: row.DisabledAt != nil,
+		Now: row.Now.UTC(), Disabled: row.Disabled,
 	}, nil
 }

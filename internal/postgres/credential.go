@@ -32,7 +32,7 @@ func (s *Credentials) Find(ctx context.Context, publicID string) (credential.Pre
 			Tenant: row.TenantID, Client: row.ClientID, Credential: publicID, Kind: credential.Kind(row.Kind), Scopes: scopes(row.Scopes),
 			Owner: credential.PersonID(row.Owner), ExpiresAt: row.ExpiresAt.UTC(),
 		},
-		Hash: row.SecretHash, Now: row.Now.UTC(), Revoked: row.RevokedAt != nil, Disabled: row.DisabledAt != nil,
+		Hash: row.SecretHash, Now: row.Now.UTC(), Revoked: row.RevokedAt != nil, Disabled: row.Disabled,
 	}, nil
 }
 
@@ -196,6 +196,9 @@ func (t *credentialTx) Apply(ctx context.Context, c credential.Change) error {
 		if err := t.q.DisableClient(ctx, t.p, dbsqlc.DisableClientParams{TenantID: c.Tenant, ID: c.Client, At: &c.At}); err != nil {
 			return err
 		}
+	}
+	if err := t.applySwitch(ctx, c.Switch); err != nil {
+		return err
 	}
 	if err := t.applyKeys(ctx, c); err != nil {
 		return err

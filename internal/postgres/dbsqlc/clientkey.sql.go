@@ -11,7 +11,8 @@ import (
 )
 
 const findClientKey = `-- name: FindClientKey :one
-SELECT holdfast_now()::timestamptz AS now, k.tenant_id, k.algorithm, k.jwk, k.expires_at, k.revoked_at, c.kind, c.scopes, c.owner, c.disabled_at
+SELECT holdfast_now()::timestamptz AS now, k.tenant_id, k.algorithm, k.jwk, k.expires_at, k.revoked_at, c.kind, c.scopes, c.owner,
+       (c.disabled_at IS NOT NULL OR (c.kind = 'ai_agent' AND ai_off(c.tenant_id)))::boolean AS disabled
   FROM client_key k JOIN client c ON c.tenant_id = k.tenant_id AND c.id = k.client_id
  WHERE k.client_id = $1 AND k.kid = $2
 `
@@ -22,16 +23,16 @@ type FindClientKeyParams struct {
 }
 
 type FindClientKeyRow struct {
-	Now        time.Time
-	TenantID   string
-	Algorithm  string
-	Jwk        string
-	ExpiresAt  time.Time
-	RevokedAt  *time.Time
-	Kind       string
-	Scopes     []string
-	Owner      string
-	DisabledAt *time.Time
+	Now       time.Time
+	TenantID  string
+	Algorithm string
+	Jwk       string
+	ExpiresAt time.Time
+	RevokedAt *time.Time
+	Kind      string
+	Scopes    []string
+	Owner     string
+	Disabled  bool
 }
 
 func (q *Queries) FindClientKey(ctx context.Context, db DBTX, arg FindClientKeyParams) (FindClientKeyRow, error) {
@@ -47,7 +48,7 @@ func (q *Queries) FindClientKey(ctx context.Context, db DBTX, arg FindClientKeyP
 		&i.Kind,
 		&i.Scopes,
 		&i.Owner,
-		&i.DisabledAt,
+		&i.Disabled,
 	)
 	return i, err
 }
@@ -169,6 +170,7 @@ WITH spent AS (
     SELECT k.client_id, $1, $2
       FROM client_key k JOIN client c ON c.tenant_id = k.tenant_id AND c.id = k.client_id
      WHERE k.client_id = $3 AND k.kid = $4 AND k.revoked_at IS NULL AND k.expires_at > (SELECT holdfast_now()) AND c.disabled_at IS NULL
+       AND NOT (c.kind = 'ai_agent' AND ai_off(c.tenant_id))
     ON CONFLICT DO NOTHING RETURNING client_id
 ), used AS (
     UPDATE client_key k SET last_used_at = (SELECT holdfast_now())

@@ -50,7 +50,8 @@ func (q *Queries) DisableClient(ctx context.Context, db DBTX, arg DisableClientP
 }
 
 const findCredential = `-- name: FindCredential :one
-SELECT holdfast_now()::timestamptz AS now, k.tenant_id, k.client_id, k.secret_hash, k.expires_at, k.revoked_at, c.kind, c.scopes, c.owner, c.disabled_at
+SELECT holdfast_now()::timestamptz AS now, k.tenant_id, k.client_id, k.secret_hash, k.expires_at, k.revoked_at, c.kind, c.scopes, c.owner,
+       (c.disabled_at IS NOT NULL OR (c.kind = 'ai_agent' AND ai_off(c.tenant_id)))::boolean AS disabled
   FROM client_credential k JOIN client c ON c.tenant_id = k.tenant_id AND c.id = k.client_id
  WHERE k.public_id = $1
 `
@@ -65,7 +66,7 @@ type FindCredentialRow struct {
 	Kind       string
 	Scopes     []string
 	Owner      string
-	DisabledAt *time.Time
+	Disabled   bool
 }
 
 func (q *Queries) FindCredential(ctx context.Context, db DBTX, publicID string) (FindCredentialRow, error) {
@@ -81,7 +82,7 @@ func (q *Queries) FindCredential(ctx context.Context, db DBTX, publicID string) 
 		&i.Kind,
 		&i.Scopes,
 		&i.Owner,
-		&i.DisabledAt,
+		&i.Disabled,
 	)
 	return i, err
 }

@@ -11,7 +11,9 @@ import (
 )
 
 const findClientStanding = `-- name: FindClientStanding :one
-SELECT holdfast_now()::timestamptz AS now, c.kind, c.scopes, c.owner, c.disabled_at FROM client c WHERE c.tenant_id = $1 AND c.id = $2
+SELECT holdfast_now()::timestamptz AS now, c.kind, c.scopes, c.owner,
+       (c.disabled_at IS NOT NULL OR (c.kind = 'ai_agent' AND ai_off(c.tenant_id)))::boolean AS disabled
+  FROM client c WHERE c.tenant_id = $1 AND c.id = $2
 `
 
 type FindClientStandingParams struct {
@@ -20,11 +22,11 @@ type FindClientStandingParams struct {
 }
 
 type FindClientStandingRow struct {
-	Now        time.Time
-	Kind       string
-	Scopes     []string
-	Owner      string
-	DisabledAt *time.Time
+	Now      time.Time
+	Kind     string
+	Scopes   []string
+	Owner    string
+	Disabled bool
 }
 
 func (q *Queries) FindClientStanding(ctx context.Context, db DBTX, arg FindClientStandingParams) (FindClientStandingRow, error) {
@@ -35,7 +37,7 @@ func (q *Queries) FindClientStanding(ctx context.Context, db DBTX, arg FindClien
 		&i.Kind,
 		&i.Scopes,
 		&i.Owner,
-		&i.DisabledAt,
+		&i.Disabled,
 	)
 	return i, err
 }

@@ -1,5 +1,6 @@
 -- name: FindClientKey :one
-SELECT holdfast_now()::timestamptz AS now, k.tenant_id, k.algorithm, k.jwk, k.expires_at, k.revoked_at, c.kind, c.scopes, c.owner, c.disabled_at
+SELECT holdfast_now()::timestamptz AS now, k.tenant_id, k.algorithm, k.jwk, k.expires_at, k.revoked_at, c.kind, c.scopes, c.owner,
+       (c.disabled_at IS NOT NULL OR (c.kind = 'ai_agent' AND ai_off(c.tenant_id)))::boolean AS disabled
   FROM client_key k JOIN client c ON c.tenant_id = k.tenant_id AND c.id = k.client_id
  WHERE k.client_id = @client_id AND k.kid = @kid;
 
@@ -10,6 +11,7 @@ WITH spent AS (
     SELECT k.client_id, @jti_hash, @expires_at
       FROM client_key k JOIN client c ON c.tenant_id = k.tenant_id AND c.id = k.client_id
      WHERE k.client_id = @client_id AND k.kid = @kid AND k.revoked_at IS NULL AND k.expires_at > (SELECT holdfast_now()) AND c.disabled_at IS NULL
+       AND NOT (c.kind = 'ai_agent' AND ai_off(c.tenant_id))
     ON CONFLICT DO NOTHING RETURNING client_id
 ), used AS (
     UPDATE client_key k SET last_used_at = (SELECT holdfast_now())

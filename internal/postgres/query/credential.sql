@@ -12,7 +12,8 @@ SELECT t.id, t.name, t.support_contact, t.locale, t.created_at, t.text_countries
 SELECT holdfast_now()::timestamptz AS now, EXISTS (SELECT 1 FROM tenant t WHERE t.id = @id) AS found;
 
 -- name: FindCredential :one
-SELECT holdfast_now()::timestamptz AS now, k.tenant_id, k.client_id, k.secret_hash, k.expires_at, k.revoked_at, c.kind, c.scopes, c.owner, c.disabled_at
+SELECT holdfast_now()::timestamptz AS now, k.tenant_id, k.client_id, k.secret_hash, k.expires_at, k.revoked_at, c.kind, c.scopes, c.owner,
+       (c.disabled_at IS NOT NULL OR (c.kind = 'ai_agent' AND ai_off(c.tenant_id)))::boolean AS disabled
   FROM client_credential k JOIN client c ON c.tenant_id = k.tenant_id AND c.id = k.client_id
  WHERE k.public_id = @public_id;
 

@@ -1,5 +1,7 @@
 -- name: FindClientStanding :one
-SELECT holdfast_now()::timestamptz AS now, c.kind, c.scopes, c.owner, c.disabled_at FROM client c WHERE c.tenant_id = @tenant_id AND c.id = @id;
+SELECT holdfast_now()::timestamptz AS now, c.kind, c.scopes, c.owner,
+       (c.disabled_at IS NOT NULL OR (c.kind = 'ai_agent' AND ai_off(c.tenant_id)))::boolean AS disabled
+  FROM client c WHERE c.tenant_id = @tenant_id AND c.id = @id;
 
 -- name: TouchWorkloads :exec
 -- The use of clients by their clusters' tokens, each at most once a minute.
