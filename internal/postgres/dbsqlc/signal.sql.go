@@ -422,6 +422,7 @@ UPDATE signal_delivery d SET overdue_at = n.now
  WHERE (d.tenant_id, d.id) IN (
     SELECT x.tenant_id, x.id FROM signal_delivery x
      WHERE x.status <> 'delivered' AND x.overdue_at IS NULL AND x.event_uri = $1
+       AND NOT x.tries @> '[{"outcome": "accepted"}]'
        AND x.at <= (SELECT holdfast_now()) - $2::interval
      ORDER BY x.at LIMIT $3::int FOR UPDATE SKIP LOCKED)
 RETURNING d.tenant_id, d.id, d.endpoint_id, d.recovery_id, d.status, d.attempts, n.now::timestamptz AS now
@@ -443,6 +444,7 @@ type OverdueRevocationsRow struct {
 	Now        time.Time
 }
 
+// What was acknowledged once, and is sent again because somebody asked for it, has not gone unacknowledged.
 func (q *Queries) OverdueRevocations(ctx context.Context, db DBTX, arg OverdueRevocationsParams) ([]OverdueRevocationsRow, error) {
 	rows, err := db.Query(ctx, overdueRevocations, arg.EventUri, arg.After, arg.AtMost)
 	if err != nil {
@@ -504,7 +506,8 @@ func (q *Queries) RecordDelivery(ctx context.Context, db DBTX, arg RecordDeliver
 }
 
 const redeliverSignals = `-- name: RedeliverSignals :exec
-UPDATE signal_delivery SET status = 'pending', attempts = 0, next_at = $1, wake_at = $1, ended_at = NULL, leased_until = NULL, overdue_at = NULL
+UPDATE signal_delivery SET status = 'pending', attempts = 0, next_at = $1, wake_at = $1, ended_at = NULL, leased_until = NULL,
+       overdue_at = CASE WHEN status = 'dead' THEN overdue_at END
  WHERE tenant_id = $2 AND endpoint_id = $3 AND status <> 'pending'
    AND ($4::text IS NULL OR id = $4)
    AND ($5::timestamptz IS NULL OR at >= $5)
@@ -702,6 +705,8 @@ func (q *Queries) SignalBacklog(ctx context.Context, db DBTX) (SignalBacklogRow,
 const tidyDeliveries = `-- name: TidyDeliveries :execrows
 DELETE FROM signal_delivery WHERE (tenant_id, id) IN (
     SELECT d.tenant_id, d.id FROM signal_delivery d WHERE d.status <> 'pending' AND d.ended_at <= (SELECT holdfast_now()) - $1::interval
+       AND NOT EXISTS (SELECT 1 FROM signal_delivery f WHERE f.tenant_id = d.tenant_id AND f.endpoint_id = d.endpoint_id AND f.txn = d.txn
+                          AND f.follows AND f.status = 'pending' AND d.status = 'dead')
      ORDER BY d.ended_at LIMIT $2::int)
 `
 
@@ -710,6 +715,7 @@ type TidyDeliveriesParams struct {
 	AtMost int32
 }
 
+// What another delivery waits for stays: without it, that one would be sent as if it had been acknowledged.
 func (q *Queries) TidyDeliveries(ctx context.Context, db DBTX, arg TidyDeliveriesParams) (int64, error) {
 	result, err := db.Exec(ctx, tidyDeliveries, arg.After, arg.AtMost)
 	if err != nil {

@@ -64,7 +64,8 @@ INSERT INTO signal_delivery (tenant_id, id, endpoint_id, event_id, nth, type, ev
 VALUES (@tenant_id, @id, @endpoint_id, @event_id, 0, 'stream.verification', @event_uri, @claims, @event_id, @at, @at, @at);
 
 -- name: RedeliverSignals :exec
-UPDATE signal_delivery SET status = 'pending', attempts = 0, next_at = @now, wake_at = @now, ended_at = NULL, leased_until = NULL, overdue_at = NULL
+UPDATE signal_delivery SET status = 'pending', attempts = 0, next_at = @now, wake_at = @now, ended_at = NULL, leased_until = NULL,
+       overdue_at = CASE WHEN status = 'dead' THEN overdue_at END
  WHERE tenant_id = @tenant_id AND endpoint_id = @endpoint_id AND status <> 'pending'
    AND (sqlc.narg('id')::text IS NULL OR id = sqlc.narg('id'))
    AND (sqlc.narg('from_at')::timestamptz IS NULL OR at >= sqlc.narg('from_at'))
@@ -111,11 +112,13 @@ UPDATE signal_delivery SET wake_at = @now WHERE tenant_id = @tenant_id AND endpo
 UPDATE webhook_endpoint SET state = 'disabled', changed_at = @at WHERE tenant_id = @tenant_id AND id = @id AND state IN ('active', 'paused') RETURNING id;
 
 -- name: OverdueRevocations :many
+-- What was acknowledged once, and is sent again because somebody asked for it, has not gone unacknowledged.
 UPDATE signal_delivery d SET overdue_at = n.now
   FROM (SELECT holdfast_now()::timestamptz AS now) n
  WHERE (d.tenant_id, d.id) IN (
     SELECT x.tenant_id, x.id FROM signal_delivery x
      WHERE x.status <> 'delivered' AND x.overdue_at IS NULL AND x.event_uri = @event_uri
+       AND NOT x.tries @> '[{"outcome": "accepted"}]'
        AND x.at <= (SELECT holdfast_now()) - @after::interval
      ORDER BY x.at LIMIT @at_most::int FOR UPDATE SKIP LOCKED)
 RETURNING d.tenant_id, d.id, d.endpoint_id, d.recovery_id, d.status, d.attempts, n.now::timestamptz AS now;
@@ -129,8 +132,11 @@ SELECT count(*) FILTER (WHERE d.status = 'pending') AS pending,
  WHERE d.status <> 'delivered';
 
 -- name: TidyDeliveries :execrows
+-- What another delivery waits for stays: without it, that one would be sent as if it had been acknowledged.
 DELETE FROM signal_delivery WHERE (tenant_id, id) IN (
     SELECT d.tenant_id, d.id FROM signal_delivery d WHERE d.status <> 'pending' AND d.ended_at <= (SELECT holdfast_now()) - @after::interval
+       AND NOT EXISTS (SELECT 1 FROM signal_delivery f WHERE f.tenant_id = d.tenant_id AND f.endpoint_id = d.endpoint_id AND f.txn = d.txn
+                          AND f.follows AND f.status = 'pending' AND d.status = 'dead')
      ORDER BY d.ended_at LIMIT @at_most::int);
 
 -- name: TidySubjects :execrows
