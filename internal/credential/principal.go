@@ -63,6 +63,15 @@ func (p Principal) Person() string {
 	return p.Owner
 }
 
+// Account is the account that a person signed in with, named like a person: the text behind it is the issuer's and not theirs, so
+// that it stays the same when they change their address. It is empty for a client.
+func (p Principal) Account() string {
+	if !p.Human() {
+		return ""
+	}
+	return PersonID(p.Staff.Issuer + "|" + p.Staff.Subject)
+}
+
 // Name is what limits and logs call the principal: its client, or the person.
 func (p Principal) Name() string {
 	if p.Human() {

@@ -60,8 +60,22 @@ func (s *Cases) Opening(ctx context.Context, q support.OpenQuery, fn func(suppor
 		if err := s.loadHolder(ctx, t.p, q.Tenant, &in); err != nil {
 			return err
 		}
+		if in.Past, err = s.before(ctx, t.p, q.Tenant, id); err != nil {
+			return err
+		}
 		return fn(t, in)
 	})
+}
+
+// before is what the recovery's cases leave to the next one.
+func (s *Cases) before(ctx context.Context, p *pipeline, tenant, id string) (support.Past, error) {
+	row, err := s.db.q.CasesBefore(ctx, p, dbsqlc.CasesBeforeParams{TenantID: tenant, RecoveryID: id})
+	if err != nil {
+		return support.Past{}, translate(err, "load the cases before")
+	}
+	return support.Past{
+		People: row.People, FlaggedAt: instant(row.FlaggedAt), FlagReason: support.FlagReason(row.FlagReason), AIInvolved: row.AiInvolved,
+	}, nil
 }
 
 // Starting implements support.Store.
@@ -183,7 +197,7 @@ func (s *Cases) Assigning(ctx context.Context, q support.ListQuery, fn func(supp
 		default:
 			out.Current = &support.Waiting{Case: held.CaseID, Proposal: held.ID, Security: held.Security, ExpiresAt: held.ExpiresAt.UTC()}
 		}
-		rows, err := t.q.WaitingProposals(ctx, t.p, dbsqlc.WaitingProposalsParams{TenantID: q.Tenant, Person: q.Person, Now: now})
+		rows, err := t.q.WaitingProposals(ctx, t.p, dbsqlc.WaitingProposalsParams{TenantID: q.Tenant, Person: q.Person, Names: goesBy(q), Now: now})
 		if err != nil {
 			return err
 		}
@@ -192,6 +206,14 @@ func (s *Cases) Assigning(ctx context.Context, q support.ListQuery, fn func(supp
 		}
 		return fn(t, out)
 	})
+}
+
+// goesBy is all that a person goes by.
+func goesBy(q support.ListQuery) []string {
+	if q.Account == "" {
+		return []string{q.Person}
+	}
+	return []string{q.Person, q.Account}
 }
 
 // Noting implements support.Store.

@@ -115,7 +115,7 @@ func (t *caseTx) step(ctx context.Context, c support.Change, s support.Step) err
 	}
 	if d := s.NewDecision; d != nil {
 		err := t.q.InsertDecision(ctx, t.p, dbsqlc.InsertDecisionParams{
-			TenantID: n.Tenant, ProposalID: p.ID, Person: d.Person, Consent: d.Consent, Security: d.Security, Hash: d.Hash, Reason: d.Reason,
+			TenantID: n.Tenant, ProposalID: p.ID, Person: d.Person, Account: d.Account, Consent: d.Consent, Security: d.Security, Hash: d.Hash, Reason: d.Reason,
 			ReadAt: d.ReadAt, At: d.At,
 		})
 		if err != nil {
@@ -141,7 +141,7 @@ func (t *caseTx) row(ctx context.Context, c support.Change, s support.Step) erro
 	if s.From == "" {
 		return t.q.InsertCase(ctx, t.p, dbsqlc.InsertCaseParams{
 			TenantID: n.Tenant, ID: n.ID, RecoveryID: n.Recovery, Via: string(n.Via), OpenedBy: n.OpenedBy, State: string(n.State), Version: n.Version,
-			Workers: workers, Barred: barred, DataKey: c.NewKey, CreatedAt: n.CreatedAt, ActiveAt: n.ActiveAt, ExpiresAt: n.ExpiresAt,
+			Workers: workers, Barred: barred, FlaggedAt: nullable(n.FlaggedAt), FlagReason: string(n.FlagReason), AiInvolved: n.AIInvolved, DataKey: c.NewKey, CreatedAt: n.CreatedAt, ActiveAt: n.ActiveAt, ExpiresAt: n.ExpiresAt,
 		})
 	}
 	return t.q.AdvanceCase(ctx, t.p, dbsqlc.AdvanceCaseParams{

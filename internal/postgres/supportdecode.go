@@ -114,6 +114,7 @@ type proposalJSON struct {
 
 type decisionJSON struct {
 	Person   string   `json:"person"`
+	Account  string   `json:"account"`
 	Consent  bool     `json:"consent"`
 	Security bool     `json:"security"`
 	Hash     hexBytes `json:"hash"`
@@ -188,7 +189,7 @@ func (p *proposalJSON) decode() *support.Proposal {
 	}
 	for _, d := range p.Decisions {
 		out.Decisions = append(out.Decisions, support.Decision{
-			Person: d.Person, Security: d.Security, Consent: d.Consent, Hash: d.Hash, ReadAt: d.ReadAt.Time, At: d.At.Time, Reason: d.Reason,
+			Person: d.Person, Account: d.Account, Security: d.Security, Consent: d.Consent, Hash: d.Hash, ReadAt: d.ReadAt.Time, At: d.At.Time, Reason: d.Reason,
 		})
 	}
 	return out

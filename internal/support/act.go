@@ -2,6 +2,7 @@ package support
 
 import (
 	"context"
+	"encoding/hex"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -12,8 +13,14 @@ import (
 	"github.com/holdfast/holdfast/internal/secret"
 )
 
-// mostWords is the longest note or reason, in characters.
-const mostWords = 4000
+// What a case holds at most. Everybody who reads it reads all of it, and a proposal is bound to all of it: nothing may be pushed out of
+// sight by what comes after it. Machines leave room for people's notes.
+const (
+	mostWords        = 4000 // of a note or a reason, in characters
+	mostNotes        = 200
+	mostMachineNotes = 100
+	mostArtefacts    = 50 // of a recovery
+)
 
 // Note adds words to a case. They are sealed, shown as data, and change nothing; that there is a new note voids an open proposal,
 // because those who decide are to have seen everything.
@@ -26,6 +33,9 @@ func (s *Service) Note(ctx context.Context, cmd NoteCommand) (Done, error) {
 			return Done{}, err
 		}
 		n := Note{ID: s.newID("nte", in.Now()), By: in.as(cmd.Caller), At: in.Now()}
+		if len(in.Notes) >= mostNotes || !n.By.Human() && len(in.Notes) >= mostMachineNotes {
+			return Done{}, fault.Of(fault.CodeNotAllowedInState).Detail("The case is full of notes.")
+		}
 		var err error
 		if n.Sealed, err = s.seal(in.Case, n.ID, cmd.Text); err != nil {
 			return Done{}, err
@@ -34,6 +44,7 @@ func (s *Service) Note(ctx context.Context, cmd NoteCommand) (Done, error) {
 			return Done{}, err
 		}
 		ch.Note = &n
+		ch.say("note", n.ID)
 		return in.done(n.ID), nil
 	})
 }
@@ -53,6 +64,9 @@ func (s *Service) Attach(ctx context.Context, cmd ArtefactCommand) (Done, error)
 		if !awaits(in.Recovery.Recovery.State) {
 			return Done{}, fault.Of(fault.CodeNotAllowedInState)
 		}
+		if len(in.Artefacts) >= mostArtefacts {
+			return Done{}, fault.Of(fault.CodeNotAllowedInState).Detail("The recovery is full of artefacts.")
+		}
 		if err := s.frozen(&in, ch, cmd.Caller, "artefact"); err != nil {
 			return Done{}, err
 		}
@@ -60,6 +74,9 @@ func (s *Service) Attach(ctx context.Context, cmd ArtefactCommand) (Done, error)
 			return Done{}, err
 		}
 		ch.Artefact = &a
+		ch.say("artefact", a.ID)
+		ch.say("kind", string(a.Kind))
+		ch.say("document_hash", hex.EncodeToString(a.Hash))
 		return in.done(a.ID), nil
 	})
 	if fault.CodeOf(err) == fault.CodeArtefactUsed { // the database knows; that somebody tried is written down

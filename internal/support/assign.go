@@ -16,7 +16,7 @@ import (
 func (s *Service) Assign(ctx context.Context, cmd AssignCommand) (Assigned, error) {
 	var out Assigned
 	tenant, person := cmd.Who.Tenant, cmd.Who.Person()
-	err := s.Store.Assigning(ctx, ListQuery{Tenant: tenant, Person: person}, func(tx Tx, in Queue) error {
+	err := s.Store.Assigning(ctx, ListQuery{Tenant: tenant, Person: person, Account: cmd.Who.Account()}, func(tx Tx, in Queue) error {
 		out = Assigned{}
 		if in.Current != nil {
 			out = Assigned{Case: in.Current.Case, Proposal: in.Current.Proposal, ExpiresAt: in.Current.ExpiresAt}

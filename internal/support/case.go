@@ -2,6 +2,7 @@ package support
 
 import (
 	"encoding/hex"
+	"maps"
 	"slices"
 	"time"
 
@@ -20,8 +21,8 @@ const (
 	HastyUnder = 20 * time.Second
 )
 
-// mostWorkers bounds who is remembered as having worked on a case. Whoever comes after them is turned away.
-const mostWorkers = 50
+// mostWorkers bounds who is remembered as having worked on a case, each by two names. Whoever comes after them is turned away.
+const mostWorkers = 100
 
 // Case is support's container around one recovery. It is a value; Apply gives the next one.
 type Case struct {
@@ -33,8 +34,8 @@ type Case struct {
 	State    State
 	Version  int64
 
-	Workers    []string // PersonIDs of everybody who did anything in it; none of them decides
-	Barred     []string // PersonIDs of those who decided about this recovery before: an appeal is for others
+	Workers    []string // everybody who did anything in it, by person and by account; none of them decides
+	Barred     []string // likewise those who worked on or decided about this recovery in cases before: what they left is for others
 	FlaggedAt  time.Time
 	FlagReason FlagReason
 	AIInvolved bool
@@ -61,6 +62,7 @@ type Step struct { //nolint:recvcheck // Apply fills it through a pointer; for e
 	NewDecision   *Decision
 	CloseProposal ProposalStatus // what became of the proposal; empty: nothing
 	Execute       bool           // the recovery is to be changed as proposed
+	Details       map[string]any // what else the trail says of it: ids and enumerations, never words
 }
 
 // Valid reports whether the step was made by Apply or Open.
@@ -71,9 +73,7 @@ func Open(c Case, by Party, now time.Time) Step {
 	c.State, c.Version = Opened, 0
 	c.CreatedAt = now
 	s := Step{To: Opened, Action: audit.CaseOpened, By: by, At: now, Next: c}
-	if by.Person != "" {
-		s.Next.Workers = []string{by.Person}
-	}
+	s.joined(by)
 	s.active(now)
 	s.finish(now)
 	return s
@@ -86,11 +86,18 @@ func (s *Step) active(now time.Time) {
 // worked keeps who worked on it. They decide nothing about it any more.
 func (s *Step) worked(ev Event, now time.Time) {
 	s.active(now)
-	if !slices.Contains(s.Next.Workers, ev.By.Person) {
-		s.Next.Workers = append(slices.Clone(s.Next.Workers), ev.By.Person)
-	}
+	s.joined(ev.By)
 	if ev.By.Client != "" {
 		s.Next.AIInvolved = true
+	}
+}
+
+// joined remembers a party under both of its names.
+func (s *Step) joined(by Party) {
+	for _, name := range []string{by.Person, by.Account} {
+		if name != "" && !slices.Contains(s.Next.Workers, name) {
+			s.Next.Workers = append(slices.Clone(s.Next.Workers), name)
+		}
 	}
 }
 
@@ -148,6 +155,10 @@ func (s Step) AuditEvent() audit.Event {
 	}
 	if s.Next.AIInvolved {
 		e.Details["ai_involved"] = true
+	}
+	maps.Copy(e.Details, s.Details)
+	if s.Event == Join {
+		e.Details["joined"] = true
 	}
 	if s.Event == Flag {
 		e.Reason = string(s.Next.FlagReason)

@@ -18,7 +18,7 @@ type Caller struct {
 
 // party is the caller as the table sees them.
 func (c Caller) party() Party {
-	return Party{Person: c.Who.Person(), Client: c.Who.Client, Security: c.Who.Has(credential.Security)}
+	return Party{Person: c.Who.Person(), Account: c.Who.Account(), Client: c.Who.Client, Security: c.Who.Has(credential.Security)}
 }
 
 // OpenCommand opens a case for a recovery by the reference that the claimant reads out, or for an account. Nothing in it is a

@@ -26,7 +26,7 @@ func (s *Service) Decide(ctx context.Context, cmd DecideCommand) (Done, error) {
 		}
 		p := in.Case.Proposal
 		d := Decision{
-			Person: by.Person, Security: by.Security, Consent: cmd.Consent, Hash: cmd.Hash, ReadAt: in.Assignment.ReadAt, At: in.Now(),
+			Person: by.Person, Account: by.Account, Security: by.Security, Consent: cmd.Consent, Hash: cmd.Hash, ReadAt: in.Assignment.ReadAt, At: in.Now(),
 		}
 		var err error
 		if d.Reason, err = s.seal(in.Case, p.ID+"/"+by.Person, cmd.Reason); err != nil {
@@ -106,7 +106,7 @@ func (s *Service) execute(in *Loaded, ch *Change, who Caller, decided Step) erro
 }
 
 // Appeal takes a denied recovery back to people, in a new case. It takes the claimant's token and the same evidence as before
-// and those who decided before do not decide again.
+// and those who worked on it or decided before do not decide again.
 func (s *Service) Appeal(ctx context.Context, cmd AppealCommand) (recovery.View, error) {
 	var out answer[recovery.View]
 	q := OpenQuery{Tenant: cmd.Tenant, Recovery: cmd.ID, Key: cmd.Key}
@@ -130,7 +130,7 @@ func (s *Service) Appeal(ctx context.Context, cmd AppealCommand) (recovery.View,
 		if err := ch.adopt(&in, c); err != nil {
 			return err
 		}
-		if err := s.begin(&in, &ch, Case{Via: ByAppeal, Barred: in.Case.deciders()}, Party{}); err != nil {
+		if err := s.begin(&in, &ch, Case{Via: ByAppeal}, Party{}); err != nil {
 			return err
 		}
 		in.Recovery.Case = recovery.CaseOpen
@@ -144,15 +144,4 @@ func (s *Service) Appeal(ctx context.Context, cmd AppealCommand) (recovery.View,
 		return recovery.View{}, fault.Wrap(err, "appeal")
 	}
 	return out.Value, out.err()
-}
-
-// deciders are the people who may not decide about a next case of the same recovery.
-func (c Case) deciders() []string {
-	out := append([]string(nil), c.Barred...)
-	if c.Proposal != nil {
-		for _, d := range c.Proposal.Decisions {
-			out = append(out, d.Person)
-		}
-	}
-	return out
 }

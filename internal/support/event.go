@@ -1,6 +1,9 @@
 package support
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // EventKind names what can happen to a case.
 type EventKind string
@@ -16,11 +19,12 @@ const (
 	Flag    EventKind = "flag"    // fraud is suspected
 	End     EventKind = "end"     // the recovery ended by itself
 	Idle    EventKind = "idle"    // nobody worked on the case for a day
+	Join    EventKind = "join"    // another agent takes the telephone
 )
 
 // EventKinds lists all events.
 func EventKinds() []EventKind {
-	return []EventKind{Work, Propose, Consent, Dissent, Alter, Lapse, Flag, End, Idle}
+	return []EventKind{Work, Propose, Consent, Dissent, Alter, Lapse, Flag, End, Idle, Join}
 }
 
 // Event is one thing that happened. Only the fields of its kind are read.
@@ -37,6 +41,7 @@ type Event struct {
 //
 type Party struct {
 	Person   string // PersonID
+	Account  string // a human's account, named like a person; empty where it is not known
 	Client   string // empty for a human
 	Security bool   // a human of the security staff
 	Holder   bool   // the account is theirs
@@ -53,10 +58,17 @@ func (p Party) Name() string {
 	return p.Person
 }
 
+// among reports whether the party is one of these people, by who they are or by the account that they signed in with: what a
+// provider says of a person can change between two acts, and one human would be two.
+func (p Party) among(people []string) bool {
+	return slices.ContainsFunc(people, func(one string) bool { return one != "" && (one == p.Person || one == p.Account) })
+}
+
 // Decision is one human's word on a proposal.
 type Decision struct {
 	Person   string
-	Security bool // decided as security staff
+	Account  string // that they signed in with
+	Security bool   // decided as security staff
 	Consent  bool
 	Hash     []byte // what the human saw
 	ReadAt   time.Time

@@ -24,6 +24,7 @@ type rule struct {
 //
 //nolint:gochecknoglobals // the table is a constant.
 var machine = []rule{
+	{Opened, Work, flagged, Flagged, work, ""}, // in a case before
 	{Opened, Work, always, EvidencePending, work, ""},
 	{EvidencePending, Work, always, EvidencePending, work, ""},
 	{Flagged, Work, always, Flagged, work, ""},
@@ -48,6 +49,11 @@ var machine = []rule{
 	{EvidencePending, Flag, always, Flagged, raise, audit.CaseFlagged},
 	{Flagged, Flag, always, Flagged, raise, audit.CaseFlagged},
 	{Proposed, Flag, always, Flagged, raiseAndVoid, audit.CaseFlagged},
+
+	{Opened, Join, always, Opened, work, audit.CaseRead},
+	{EvidencePending, Join, always, EvidencePending, work, audit.CaseRead},
+	{Flagged, Join, always, Flagged, work, audit.CaseRead},
+	{Proposed, Join, always, Proposed, work, audit.CaseRead},
 
 	{Opened, End, always, Closed, end, audit.CaseClosed},
 	{EvidencePending, End, always, Closed, end, audit.CaseClosed},
@@ -75,7 +81,7 @@ var (
 	// decided before.
 	anotherHuman = guard{"a human who has no part in it, on the same hash", func(c Case, ev Event, now time.Time) bool {
 		p, d := c.Proposal, ev.Decision
-		return p != nil && d != nil && p.Status == ProposalOpen && now.Before(p.ExpiresAt) && ev.By.Human() && d.Person == ev.By.Person &&
+		return p != nil && d != nil && p.Status == ProposalOpen && now.Before(p.ExpiresAt) && ev.By.Human() && d.Person == ev.By.Person && d.Account == ev.By.Account &&
 			c.mayDecide(ev.By) == nil && len(p.Hash) > 0 && secret.Equal(d.Hash, p.Hash) && (!p.Security || (ev.By.Security && d.Security))
 	}}
 	firstHuman = guard{"the first human", func(c Case, ev Event, now time.Time) bool {
@@ -104,11 +110,11 @@ func (c Case) mayDecide(who Party) error {
 	switch {
 	case !who.Human():
 		return fault.Of(fault.CodeForbidden)
-	case who.Holder, slices.Contains(c.Workers, who.Person), slices.Contains(c.Barred, who.Person):
+	case who.Holder, who.among(c.Workers), who.among(c.Barred):
 		return fault.Of(fault.CodeConflictOfInterest)
 	case c.Proposal != nil && c.Proposal.By.Person == who.Person:
 		return fault.Of(fault.CodeConflictOfInterest)
-	case c.Proposal != nil && slices.ContainsFunc(c.Proposal.Decisions, func(d Decision) bool { return d.Person == who.Person }):
+	case c.Proposal != nil && slices.ContainsFunc(c.Proposal.Decisions, func(d Decision) bool { return who.among([]string{d.Person, d.Account}) }):
 		return fault.Of(fault.CodeConflictOfInterest)
 	case c.Proposal != nil && c.Proposal.Security && !who.Security:
 		return fault.Of(fault.CodeForbidden)

@@ -75,6 +75,13 @@ func TestCase_RefusesWhoMustNotDecide(t *testing.T) { // R-123, R-124, R-133, R-
 	p.Security = true
 	secured.Proposal = &p
 	once := play(t, byAgent, consent(person("stf_a"), hash(1))).Next
+	byAccount := play(t, opened(), support.Event{Kind: support.Work, By: support.Party{Person: "stf_w", Account: "stf_w1"}}, propose(agent())).Next
+	first := support.Party{Person: "stf_a", Account: "stf_a1"}
+	word := consent(first, hash(1))
+	word.Decision.Account = first.Account
+	onceByAccount := play(t, byAgent, word).Next
+	joined := play(t, byAgent, support.Event{Kind: support.Join, By: person("stf_j")}).Next
+	require.Equal(t, support.ProposalOpen, joined.Proposal.Status)
 
 	for name, tc := range map[string]struct {
 		in  support.Case
@@ -90,6 +97,10 @@ func TestCase_RefusesWhoMustNotDecide(t *testing.T) { // R-123, R-124, R-133, R-
 		"the account's holder":               {in: byAgent, who: support.Party{Person: "stf_a", Holder: true}, h: hash(1)},
 		"nobody":                             {in: byAgent, who: support.Party{}, h: hash(1)},
 		"the same human again":               {in: once, who: person("stf_a"), h: hash(1)},
+		"who worked, by another address":     {in: byAccount, who: support.Party{Person: "stf_new", Account: "stf_w1"}, h: hash(1)},
+		"who decided, by another address":    {in: onceByAccount, who: support.Party{Person: "stf_new", Account: "stf_a1"}, h: hash(1)},
+		"who decided, without an address":    {in: onceByAccount, who: support.Party{Person: "stf_a1", Account: "stf_a1"}, h: hash(1)},
+		"who took the telephone":             {in: joined, who: person("stf_j"), h: hash(1)},
 		"who saw something else":             {in: byAgent, who: person("stf_a"), h: hash(2)},
 		"who saw nothing":                    {in: byAgent, who: person("stf_a")},
 		"an approver about a privileged":     {in: secured, who: person("stf_a"), h: hash(1)},
@@ -98,7 +109,7 @@ func TestCase_RefusesWhoMustNotDecide(t *testing.T) { // R-123, R-124, R-133, R-
 	} {
 		for _, kind := range []support.EventKind{support.Consent, support.Dissent} {
 			ev := consent(tc.who, tc.h)
-			ev.Kind, ev.Decision.Consent = kind, kind == support.Consent
+			ev.Kind, ev.Decision.Consent, ev.Decision.Account = kind, kind == support.Consent, tc.who.Account
 			_, err := tc.in.Apply(ev, t0().Add(tc.at))
 			require.Equal(t, fault.CodeNotAllowedInState, fault.CodeOf(err), "%s, %s", name, kind)
 		}

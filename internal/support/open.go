@@ -33,8 +33,11 @@ func (s *Service) Open(ctx context.Context, cmd OpenCommand) (Done, error) {
 		}
 		return s.open(ctx, tx, in, cmd, &out)
 	})
-	if fault.CodeOf(err) == fault.CodeNotFound {
+	switch fault.CodeOf(err) {
+	case fault.CodeNotFound:
 		return Done{}, s.lookedInVain(ctx, cmd.Caller, "reference", err)
+	case fault.CodeConflictOfInterest:
+		return Done{}, s.lookedInVain(ctx, cmd.Caller, "own_account", err)
 	}
 	if err != nil {
 		return Done{}, fault.Wrap(err, "open case")
@@ -63,8 +66,15 @@ func (s *Service) open(ctx context.Context, tx Tx, in Loaded, cmd OpenCommand, o
 	switch {
 	case in.as(cmd.Caller).Holder:
 		return fault.Of(fault.CodeConflictOfInterest)
-	case in.Case.State.Open(): // another agent takes the telephone
+	case in.Case.State.Open() && in.as(cmd.Caller).among(in.Case.Workers):
 		ch.Events = []audit.Event{s.event(in, cmd.Caller, audit.CaseRead, audit.Success, map[string]any{"joined": true})}
+	case in.Case.State.Open(): // another agent takes the telephone, and from now on has a part in it
+		if err := in.worker(cmd.Caller); err != nil {
+			return err
+		}
+		if err := ch.step(&in, Event{Kind: Join, By: in.as(cmd.Caller)}, ""); err != nil {
+			return err
+		}
 	default:
 		if err := s.begin(&in, &ch, Case{Via: ByReference, OpenedBy: cmd.Who.Person()}, in.as(cmd.Caller)); err != nil {
 			return err
@@ -87,6 +97,7 @@ func (s *Service) begin(in *Loaded, ch *Change, c Case, by Party) error {
 		return fault.Wrap(err, "make the case's key")
 	}
 	c.DataKey = wrapped
+	c.Barred, c.FlaggedAt, c.FlagReason, c.AIInvolved = in.Past.People, in.Past.FlaggedAt, in.Past.FlagReason, in.Past.AIInvolved
 	step := Open(c, by, in.Now())
 	ch.Case, ch.RecoveryID = c.ID, r.ID
 	ch.NewKey = wrapped
@@ -114,8 +125,11 @@ func (s *Service) openFor(ctx context.Context, cmd OpenCommand) (Done, error) {
 		out = answer[Done]{}
 		return s.startFor(ctx, tx, facts, cmd, &out)
 	})
-	if fault.CodeOf(err) == fault.CodeNotFound {
+	switch fault.CodeOf(err) {
+	case fault.CodeNotFound:
 		return Done{}, s.lookedInVain(ctx, cmd.Caller, "account", err)
+	case fault.CodeConflictOfInterest:
+		return Done{}, s.lookedInVain(ctx, cmd.Caller, "own_account", err)
 	}
 	if err != nil {
 		return Done{}, fault.Wrap(err, "open case for account")

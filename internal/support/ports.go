@@ -73,8 +73,9 @@ type Query struct {
 
 // ListQuery is whose cases.
 type ListQuery struct {
-	Tenant string
-	Person string
+	Tenant  string
+	Person  string
+	Account string // for Assigning: that they signed in with
 }
 
 // StartFacts is what is known when an agent starts a recovery for an account.
@@ -98,6 +99,15 @@ type Loaded struct {
 	HolderPersons []string    // filled in by the service
 	HolderIsStaff bool        // filled in by the service
 	Timeline      []Moment
+	Past          Past // of the recovery's cases; loaded by Opening alone
+}
+
+// Past is what a recovery's cases leave to the next one: nothing is forgotten because a case ended (ADR 0035).
+type Past struct {
+	People     []string // who worked on them, was barred from them, or decided in them: by person and by account
+	FlaggedAt  time.Time
+	FlagReason FlagReason
+	AIInvolved bool
 }
 
 // Now is the moment of the operation, on the one clock.

@@ -14,7 +14,7 @@ import (
 )
 
 // Read shows a case, and writes down that it was shown, to whom: what cannot be written down is not shown. Agents read
-// open cases; those who decide read what they were given. Everything else is fault.CodeNotFound.
+// open cases; those who decide read what they were given, while it is theirs. Everything else is fault.CodeNotFound.
 func (s *Service) Read(ctx context.Context, cmd ReadCommand) (View, error) {
 	var out View
 	refused := false
@@ -58,7 +58,7 @@ func (s *Service) Read(ctx context.Context, cmd ReadCommand) (View, error) {
 
 // readable reports whether the caller may see the case.
 func (in Loaded) readable(who Caller) bool {
-	if in.Assignment != nil {
+	if in.Assignment.live(in.Now()) {
 		return true
 	}
 	if !in.Case.State.Open() {
@@ -195,7 +195,7 @@ func (s *Service) proposalView(in Loaded, who Caller) *ProposalView {
 		return nil
 	}
 	v := &ProposalView{
-		ID: p.ID, Outcome: p.Outcome, Status: p.Status, Hash: p.Hash, AI: p.AI, Security: p.Security, At: p.At, ExpiresAt: p.ExpiresAt,
+		ID: p.ID, Outcome: p.Outcome, Status: p.Status, Hash: p.Hash, AI: p.AI, Security: p.Security && in.proven(), At: p.At, ExpiresAt: p.ExpiresAt,
 		Approvals: len(p.consents()),
 	}
 	if p.Status == ProposalOpen {

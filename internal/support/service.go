@@ -226,6 +226,15 @@ func (ch *Change) step(in *Loaded, ev Event, action audit.Action) error {
 	return nil
 }
 
+// say adds to what the trail says of the latest step.
+func (ch *Change) say(name string, value any) {
+	last := &ch.Steps[len(ch.Steps)-1]
+	if last.Details == nil {
+		last.Details = map[string]any{}
+	}
+	last.Details[name] = value
+}
+
 // event is a line in the trail about a case that is no step of it.
 func (s *Service) event(in Loaded, who Caller, action audit.Action, outcome audit.Outcome, details map[string]any) audit.Event {
 	return audit.Event{

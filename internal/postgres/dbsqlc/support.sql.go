@@ -68,6 +68,45 @@ func (q *Queries) CaseOf(ctx context.Context, db DBTX, arg CaseOfParams) (string
 	return id, err
 }
 
+const casesBefore = `-- name: CasesBefore :one
+SELECT ARRAY(SELECT x.person FROM (
+          SELECT unnest(c.workers || c.barred) AS person FROM support_case c WHERE c.tenant_id = $1 AND c.recovery_id = $2
+           UNION
+          SELECT unnest(ARRAY[d.person, d.account]) FROM support_proposal p JOIN support_decision d ON d.tenant_id = p.tenant_id AND d.proposal_id = p.id
+           WHERE p.tenant_id = $1 AND p.recovery_id = $2) x
+        WHERE x.person <> '' ORDER BY x.person)::text[] AS people,
+       (SELECT c.flagged_at FROM support_case c
+         WHERE c.tenant_id = $1 AND c.recovery_id = $2 AND c.flagged_at IS NOT NULL ORDER BY c.flagged_at, c.created_at LIMIT 1) AS flagged_at,
+       coalesce((SELECT c.flag_reason FROM support_case c
+         WHERE c.tenant_id = $1 AND c.recovery_id = $2 AND c.flagged_at IS NOT NULL ORDER BY c.flagged_at, c.created_at LIMIT 1), '')::text AS flag_reason,
+       EXISTS (SELECT 1 FROM support_case c WHERE c.tenant_id = $1 AND c.recovery_id = $2 AND c.ai_involved) AS ai_involved
+`
+
+type CasesBeforeParams struct {
+	TenantID   string
+	RecoveryID string
+}
+
+type CasesBeforeRow struct {
+	People     []string
+	FlaggedAt  *time.Time
+	FlagReason string
+	AiInvolved bool
+}
+
+// What a recovery's cases leave to the next one.
+func (q *Queries) CasesBefore(ctx context.Context, db DBTX, arg CasesBeforeParams) (CasesBeforeRow, error) {
+	row := db.QueryRow(ctx, casesBefore, arg.TenantID, arg.RecoveryID)
+	var i CasesBeforeRow
+	err := row.Scan(
+		&i.People,
+		&i.FlaggedAt,
+		&i.FlagReason,
+		&i.AiInvolved,
+	)
+	return i, err
+}
+
 const closeProposal = `-- name: CloseProposal :exec
 UPDATE support_proposal SET status = $1, closed_at = $2 WHERE tenant_id = $3 AND id = $4
 `
@@ -198,8 +237,8 @@ func (q *Queries) InsertAssignment(ctx context.Context, db DBTX, arg InsertAssig
 }
 
 const insertCase = `-- name: InsertCase :exec
-INSERT INTO support_case (tenant_id, id, recovery_id, via, opened_by, state, version, workers, barred, data_key, created_at, active_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+INSERT INTO support_case (tenant_id, id, recovery_id, via, opened_by, state, version, workers, barred, flagged_at, flag_reason, ai_involved, data_key, created_at, active_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 `
 
 type InsertCaseParams struct {
@@ -212,6 +251,9 @@ type InsertCaseParams struct {
 	Version    int64
 	Workers    []string
 	Barred     []string
+	FlaggedAt  *time.Time
+	FlagReason string
+	AiInvolved bool
 	DataKey    []byte
 	CreatedAt  time.Time
 	ActiveAt   time.Time
@@ -229,6 +271,9 @@ func (q *Queries) InsertCase(ctx context.Context, db DBTX, arg InsertCaseParams)
 		arg.Version,
 		arg.Workers,
 		arg.Barred,
+		arg.FlaggedAt,
+		arg.FlagReason,
+		arg.AiInvolved,
 		arg.DataKey,
 		arg.CreatedAt,
 		arg.ActiveAt,
@@ -238,14 +283,15 @@ func (q *Queries) InsertCase(ctx context.Context, db DBTX, arg InsertCaseParams)
 }
 
 const insertDecision = `-- name: InsertDecision :exec
-INSERT INTO support_decision (tenant_id, proposal_id, person, consent, security, hash, reason, read_at, at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO support_decision (tenant_id, proposal_id, person, account, consent, security, hash, reason, read_at, at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 `
 
 type InsertDecisionParams struct {
 	TenantID   string
 	ProposalID string
 	Person     string
+	Account    string
 	Consent    bool
 	Security   bool
 	Hash       []byte
@@ -259,6 +305,7 @@ func (q *Queries) InsertDecision(ctx context.Context, db DBTX, arg InsertDecisio
 		arg.TenantID,
 		arg.ProposalID,
 		arg.Person,
+		arg.Account,
 		arg.Consent,
 		arg.Security,
 		arg.Hash,
@@ -703,7 +750,8 @@ const waitingProposals = `-- name: WaitingProposals :many
 SELECT p.case_id, p.id, p.security, p.expires_at
   FROM support_proposal p JOIN support_case c ON c.tenant_id = p.tenant_id AND c.id = p.case_id
  WHERE p.tenant_id = $1 AND p.status = 'open' AND p.expires_at > $2
-   AND p.person <> $3 AND NOT ($3 = ANY (c.workers)) AND NOT ($3 = ANY (c.barred))
+   AND p.person <> $3 AND NOT (c.workers && $4::text[]) AND NOT (c.barred && $4::text[])
+   AND NOT EXISTS (SELECT 1 FROM support_decision d WHERE d.tenant_id = p.tenant_id AND d.proposal_id = p.id AND (d.person = ANY ($4::text[]) OR d.account = ANY ($4::text[])))
    AND NOT EXISTS (SELECT 1 FROM support_assignment s WHERE s.tenant_id = p.tenant_id AND s.proposal_id = p.id AND s.person = $3)
    AND (SELECT count(*) FROM support_assignment s WHERE s.tenant_id = p.tenant_id AND s.proposal_id = p.id
            AND (s.expires_at > $2 OR EXISTS (SELECT 1 FROM support_decision d WHERE d.tenant_id = s.tenant_id AND d.proposal_id = s.proposal_id AND d.person = s.person))) < 2
@@ -714,6 +762,7 @@ type WaitingProposalsParams struct {
 	TenantID string
 	Now      time.Time
 	Person   string
+	Names    []string
 }
 
 type WaitingProposalsRow struct {
@@ -725,7 +774,12 @@ type WaitingProposalsRow struct {
 
 // What one could be given: of cases that they have no part in, never given to them before, and not in the hands of two already.
 func (q *Queries) WaitingProposals(ctx context.Context, db DBTX, arg WaitingProposalsParams) ([]WaitingProposalsRow, error) {
-	rows, err := db.Query(ctx, waitingProposals, arg.TenantID, arg.Now, arg.Person)
+	rows, err := db.Query(ctx, waitingProposals,
+		arg.TenantID,
+		arg.Now,
+		arg.Person,
+		arg.Names,
+	)
 	if err != nil {
 		return nil, err
 	}

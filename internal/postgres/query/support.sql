@@ -11,6 +11,20 @@ SELECT r.id FROM recovery r WHERE r.tenant_id = @tenant_id AND r.reference = @re
 SELECT c.id FROM support_case c WHERE c.tenant_id = @tenant_id AND c.recovery_id = @recovery_id
  ORDER BY (c.closed_at IS NULL) DESC, c.created_at DESC LIMIT 1;
 
+-- name: CasesBefore :one
+-- What a recovery's cases leave to the next one.
+SELECT ARRAY(SELECT x.person FROM (
+          SELECT unnest(c.workers || c.barred) AS person FROM support_case c WHERE c.tenant_id = @tenant_id AND c.recovery_id = @recovery_id
+           UNION
+          SELECT unnest(ARRAY[d.person, d.account]) FROM support_proposal p JOIN support_decision d ON d.tenant_id = p.tenant_id AND d.proposal_id = p.id
+           WHERE p.tenant_id = @tenant_id AND p.recovery_id = @recovery_id) x
+        WHERE x.person <> '' ORDER BY x.person)::text[] AS people,
+       (SELECT c.flagged_at FROM support_case c
+         WHERE c.tenant_id = @tenant_id AND c.recovery_id = @recovery_id AND c.flagged_at IS NOT NULL ORDER BY c.flagged_at, c.created_at LIMIT 1) AS flagged_at,
+       coalesce((SELECT c.flag_reason FROM support_case c
+         WHERE c.tenant_id = @tenant_id AND c.recovery_id = @recovery_id AND c.flagged_at IS NOT NULL ORDER BY c.flagged_at, c.created_at LIMIT 1), '')::text AS flag_reason,
+       EXISTS (SELECT 1 FROM support_case c WHERE c.tenant_id = @tenant_id AND c.recovery_id = @recovery_id AND c.ai_involved) AS ai_involved;
+
 -- name: LoadCase :one
 SELECT sqlc.embed(c),
        coalesce((SELECT jsonb_agg(to_jsonb(n) ORDER BY n.at, n.id) FROM support_note n
@@ -56,8 +70,8 @@ ON CONFLICT (tenant_id, person) DO UPDATE SET roles = EXCLUDED.roles, seen_at = 
  WHERE support_staff.seen_at < EXCLUDED.seen_at - interval '1 minute' OR support_staff.roles <> EXCLUDED.roles;
 
 -- name: InsertCase :exec
-INSERT INTO support_case (tenant_id, id, recovery_id, via, opened_by, state, version, workers, barred, data_key, created_at, active_at, expires_at)
-VALUES (@tenant_id, @id, @recovery_id, @via, @opened_by, @state, @version, @workers, @barred, @data_key, @created_at, @active_at, @expires_at);
+INSERT INTO support_case (tenant_id, id, recovery_id, via, opened_by, state, version, workers, barred, flagged_at, flag_reason, ai_involved, data_key, created_at, active_at, expires_at)
+VALUES (@tenant_id, @id, @recovery_id, @via, @opened_by, @state, @version, @workers, @barred, @flagged_at, @flag_reason, @ai_involved, @data_key, @created_at, @active_at, @expires_at);
 
 -- name: AdvanceCase :exec
 UPDATE support_case
@@ -77,8 +91,8 @@ INSERT INTO support_proposal (tenant_id, id, case_id, recovery_id, recovery_vers
 VALUES (@tenant_id, @id, @case_id, @recovery_id, @recovery_version, @outcome, @hash, @policy_version, @person, @client, @ai, @security, @at, @expires_at, 'open');
 
 -- name: InsertDecision :exec
-INSERT INTO support_decision (tenant_id, proposal_id, person, consent, security, hash, reason, read_at, at)
-VALUES (@tenant_id, @proposal_id, @person, @consent, @security, @hash, @reason, @read_at, @at);
+INSERT INTO support_decision (tenant_id, proposal_id, person, account, consent, security, hash, reason, read_at, at)
+VALUES (@tenant_id, @proposal_id, @person, @account, @consent, @security, @hash, @reason, @read_at, @at);
 
 -- name: CloseProposal :exec
 UPDATE support_proposal SET status = @status, closed_at = @at WHERE tenant_id = @tenant_id AND id = @id;
@@ -114,7 +128,8 @@ SELECT p.case_id, p.id, p.security, s.expires_at
 SELECT p.case_id, p.id, p.security, p.expires_at
   FROM support_proposal p JOIN support_case c ON c.tenant_id = p.tenant_id AND c.id = p.case_id
  WHERE p.tenant_id = @tenant_id AND p.status = 'open' AND p.expires_at > @now
-   AND p.person <> @person AND NOT (@person = ANY (c.workers)) AND NOT (@person = ANY (c.barred))
+   AND p.person <> @person AND NOT (c.workers && @names::text[]) AND NOT (c.barred && @names::text[])
+   AND NOT EXISTS (SELECT 1 FROM support_decision d WHERE d.tenant_id = p.tenant_id AND d.proposal_id = p.id AND (d.person = ANY (@names::text[]) OR d.account = ANY (@names::text[])))
    AND NOT EXISTS (SELECT 1 FROM support_assignment s WHERE s.tenant_id = p.tenant_id AND s.proposal_id = p.id AND s.person = @person)
    AND (SELECT count(*) FROM support_assignment s WHERE s.tenant_id = p.tenant_id AND s.proposal_id = p.id
            AND (s.expires_at > @now OR EXISTS (SELECT 1 FROM support_decision d WHERE d.tenant_id = s.tenant_id AND d.proposal_id = s.proposal_id AND d.person = s.person))) < 2
