@@ -370,7 +370,10 @@ func TestRedTeam_TheDatabaseWantsTwoHumansToo(t *testing.T) { // R-122, R-124, R
 	t.Parallel()
 	d := newDesk(t)
 	claim := d.lost(t)
-	c, p := d.proposed(t, claim, "IDC-1")
+	c := d.OpenCase(t, d.agent, claim)
+	c.Attach(t, d.agent, client.ArtefactReproofing, "IDC-1")
+	require.Equal(t, http.StatusCreated, c.Note(t, d.agent, "A note.").Status)
+	p := c.Propose(t, d.agent, client.OutcomeApprove)
 	require.Equal(t, http.StatusOK, c.Approve(t, d.first).Status)
 	apptest.Decode[client.CaseAssignment](t, d.Assign(t, d.second), http.StatusOK)
 	pool := d.App.DB.Pool()
@@ -395,6 +398,7 @@ func TestRedTeam_TheDatabaseWantsTwoHumansToo(t *testing.T) { // R-122, R-124, R
 		"another hash of the proposal":       {"support_proposal_keeps", `UPDATE support_proposal SET hash = '\x` + strings.Repeat("00", 32) + `'`},
 		"a worker who is forgotten":          {"support_case_forgets", `UPDATE support_case SET workers = '{}', version = version + 1`},
 		"a case without its line":            {"support_case_has_event", `UPDATE support_case SET version = version + 1`},
+		"a note that goes before its time":   {"working_data_are_kept", `DELETE FROM support_note`},
 		"a case that goes back to beginning": {"support_case_version", `UPDATE support_case SET state = 'opened'`},
 	} {
 		_, err := pool.Exec(t.Context(), tc.sql)
@@ -403,7 +407,7 @@ func TestRedTeam_TheDatabaseWantsTwoHumansToo(t *testing.T) { // R-122, R-124, R
 		require.Equal(t, tc.want, pg.ConstraintName, name)
 	}
 	for _, sql := range []string{
-		`UPDATE support_decision SET consent = true`, `DELETE FROM support_decision`, `DELETE FROM support_note`, `UPDATE support_artefact SET kind = 'reproofing'`,
+		`UPDATE support_decision SET consent = true`, `DELETE FROM support_decision`, `DELETE FROM support_artefact`, `UPDATE support_artefact SET kind = 'reproofing'`,
 		`UPDATE support_assignment SET person = 'stf_x'`, `DELETE FROM support_case`,
 	} {
 		_, err := pool.Exec(t.Context(), sql)
