@@ -1,4 +1,3 @@
-// Package anchor keeps published checkpoints of the audit log where the database's operator does not reach: in a file.
 package anchor
 
 import (
@@ -96,11 +95,6 @@ func (f *File) Before(_ context.Context, note []byte, c audit.Checkpoint) error 
 	}
 	f.kept = c
 	return nil
-}
-
-// After implements auditlog.Anchor. There is nothing left to do.
-func (f *File) After(context.Context, []byte, audit.Checkpoint, func(context.Context, int64) ([]audit.Hash, error)) (string, error) {
-	return "", nil
 }
 
 // ReadFile reads the checkpoints of an anchor file, the oldest first. A last line that was cut short by a crash is passed over:

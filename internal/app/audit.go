@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast/holdfast/internal/job"
 	"github.com/holdfast/holdfast/internal/postgres"
 	"github.com/holdfast/holdfast/internal/secret"
+	"github.com/holdfast/holdfast/internal/webhook"
 )
 
 // The paces of the audit log's loops.
@@ -44,8 +45,12 @@ func NewSealer(cfg config.Config, db *postgres.DB, keys *secret.Keyring, metrics
 	for _, k := range keys.CheckpointKeys() {
 		signing = append(signing, k)
 	}
+	outside, err := outsiders(cfg)
+	if err != nil {
+		return nil, fault.Wrap(err, "build anchors")
+	}
 	s, err := auditlog.NewSealer(auditlog.SealerConfig{
-		Store: postgres.NewAuditLog(db), Origin: AuditOrigin(cfg), Keys: signing, Anchors: anchors(cfg), Metrics: metrics,
+		Store: postgres.NewAuditLog(db), Origin: AuditOrigin(cfg), Keys: signing, Anchors: anchors(cfg), Outside: outside, Metrics: metrics,
 	})
 	return s, fault.Wrap(err, "build sealer")
 }
@@ -59,6 +64,32 @@ func anchors(cfg config.Config) []auditlog.Anchor {
 		}))
 	}
 	return out
+}
+
+// outsiders are the anchors over a network that the configuration names.
+func outsiders(cfg config.Config) (auditlog.Outsiders, error) {
+	c := cfg.Audit
+	out := auditlog.Outsiders{Quorum: c.WitnessQuorum}
+	roots, err := authorities(c.AnchorCA)
+	if err != nil {
+		return out, err
+	}
+	client := webhook.Client(webhook.Config{Allowed: c.AnchorNetworks, Roots: roots})
+	if !c.WebhookURL.IsZero() {
+		keys, err := secret.ParseWebhookSecrets(c.WebhookSecret)
+		if err != nil {
+			return out, err
+		}
+		out.Receivers = append(out.Receivers, anchor.NewWebhook(c.WebhookURL, keys, client))
+	}
+	for _, w := range c.Witnesses {
+		key, err := audit.ParseWitness(w.Key)
+		if err != nil {
+			return out, err
+		}
+		out.Witnesses = append(out.Witnesses, anchor.NewWitness(key, w.Prefix, client))
+	}
+	return out, nil
 }
 
 // NewAuditLog builds what can be asked of the log.
@@ -87,7 +118,7 @@ func (a *App) auditing(ctx context.Context) error {
 	if a.Sealer, err = NewSealer(a.Config, a.DB, a.Keys, a.Metrics); err != nil {
 		return err
 	}
-	if a.Config.Works() && !a.Config.Dev() && len(a.Sealer.Anchors) == 0 {
+	if a.Config.Works() && !a.Config.Dev() && len(a.Sealer.Anchors)+len(a.Sealer.Outside.Receivers)+len(a.Sealer.Outside.Witnesses) == 0 {
 		a.Log.WarnContext(ctx, "no audit anchor is configured: an older backup that was restored would not be told", slog.String("setting", "HOLDFAST_AUDIT_ANCHOR_FILE"))
 	}
 	return nil

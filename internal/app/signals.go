@@ -28,22 +28,31 @@ func NewEndpoints(db *postgres.DB, keys *secret.Keyring, cfg config.Config) (*si
 
 // signalling builds what sends signals.
 func (a *App) signalling() (*signal.Sender, error) {
-	var roots *x509.CertPool
-	if file := a.Config.Signals.CA; file != "" {
-		pem, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fault.Wrap(err, "read receivers' authorities")
-		}
-		roots = x509.NewCertPool()
-		if !roots.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s holds no certificate", file)
-		}
+	roots, err := authorities(a.Config.Signals.CA)
+	if err != nil {
+		return nil, fault.Wrap(err, "read receivers' authorities")
 	}
 	a.signals = postgres.NewSignals(a.DB)
 	return signal.NewSender(signal.SenderConfig{
 		Outbox: a.signals, Vault: vault{a.Keys}, Signer: a.Keys, Keys: a.Keys, Issuer: a.Config.HTTP.PublicURL, Clock: clock.System{}, Metrics: a.Metrics,
 		Pusher: webhook.New(webhook.Config{Allowed: a.Config.Signals.Networks, Roots: roots, Now: clock.System{}.Now}),
 	})
+}
+
+// authorities reads a file of certificates; the system's, nil, when there is none.
+func authorities(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil //nolint:nilnil // nil is the system's.
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s holds no certificate", file)
+	}
+	return roots, nil
 }
 
 // wakeSignals has jobs made for deliveries that are due.

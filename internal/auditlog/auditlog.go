@@ -74,8 +74,13 @@ type SealStore interface {
 	Newest(ctx context.Context, origin, keys string) (Published, error)
 	// Publish keeps a signed checkpoint of a head that stands. A second time changes nothing.
 	Publish(ctx context.Context, origin string, size int64, keys string, note []byte) error
-	// Cosigned keeps the lines that a witness added. A second time changes nothing.
-	Cosigned(ctx context.Context, origin string, size int64, witness, lines string) error
+	// LastPublished gives the newest head that is signed, by whichever keys; the zero value before the first.
+	LastPublished(ctx context.Context, origin string) (Published, error)
+	// Took keeps that an anchor outside took the checkpoint of that size, and the signature lines that it added, "" for none. A second
+	// time changes nothing.
+	Took(ctx context.Context, origin string, size int64, anchor, lines string) error
+	// Taken tells what each of those anchors has taken, and for how long there has been something that it has not.
+	Taken(ctx context.Context, origin string, anchors []string) (Taken, error)
 	// Lag tells how long the oldest event that is not sealed has been waiting, and how many of a bounded number wait.
 	Lag(ctx context.Context, origin string) (Lag, error)
 	// Tiles gives tiles of the log of that origin.
@@ -88,24 +93,25 @@ type Lag struct {
 	Waiting time.Duration // of the oldest event; zero when none waits
 }
 
-// Anchor keeps published checkpoints where the database's operator does not reach.
+// Anchor keeps checkpoints where the database's operator does not reach, before they are published. It is near and quick: sealing
+// waits for it.
 type Anchor interface {
-	// Name tells which one it is, for logs and metrics: file, webhook, witness.
+	// Name tells which one it is, for logs: file.
 	Name() string
 	// Last gives the newest checkpoint that the anchor knows to have been published; the zero Checkpoint for none.
 	Last(ctx context.Context) (audit.Checkpoint, error)
 	// Before is called with every checkpoint before it is published. An error keeps it from being published.
 	Before(ctx context.Context, note []byte, c audit.Checkpoint) error
-	// After is called with published checkpoints, the newest at least. It may be slow, and fail; the next one is given to it again.
-	// prove gives the proof that the checkpoint continues an earlier size.
-	After(ctx context.Context, note []byte, c audit.Checkpoint, prove func(ctx context.Context, earlier int64) ([]audit.Hash, error)) (cosigned string, err error)
 }
 
 // Metrics tells how sealing goes.
 type Metrics interface {
 	Sealed(events int, size int64)
 	SealingLag(lag time.Duration)
-	// SealingStopped tells why sealing refuses to go on: went_back, forked, broken, anchor; "" when it does not.
+	// SealingStopped tells why sealing refuses to go on: went_back, forked, broken, anchor, unheard; "" when it does not.
 	SealingStopped(reason string)
+	// Anchored counts one attempt to give a checkpoint to an anchor: done, failed, overtaken, refused.
 	Anchored(anchor, outcome string)
+	// AnchorLag tells for how long there has been a checkpoint that the anchor has not taken, whoever tells it.
+	AnchorLag(anchor string, lag time.Duration)
 }

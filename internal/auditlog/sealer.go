@@ -26,6 +26,7 @@ type SealerConfig struct {
 	Origin  string
 	Keys    []Key // the primary first; all of them sign
 	Anchors []Anchor
+	Outside Outsiders
 	Metrics Metrics
 }
 
@@ -37,11 +38,11 @@ type Sealer struct {
 	keys string // the ids of the keys, as the store tells them apart
 
 	mu       sync.Mutex
-	edge     *audit.Edge      // of the tree as this process last appended to it
-	seen     audit.Checkpoint // the newest checkpoint that this process has seen published
-	verified audit.Head       // of what anchors hold, the largest that the database's tree was found to begin with
-	anchored map[string]int64 // by anchor: the size it was last given
-	halted   error            // what a witness said that ends it
+	edge     *audit.Edge          // of the tree as this process last appended to it
+	seen     audit.Checkpoint     // the newest checkpoint that this process has seen published
+	verified audit.Head           // of what anchors hold, the largest that the database's tree was found to begin with
+	outside  map[string]*outsider // by name: how it goes with what is told outside
+	halted   error                // what one of them said that ends it
 }
 
 // NewSealer makes a Sealer.
@@ -52,11 +53,14 @@ func NewSealer(cfg SealerConfig) (*Sealer, error) {
 	if !audit.ValidOrigin(cfg.Origin) {
 		return nil, errors.New("auditlog: the origin must be 1 to 200 visible ASCII characters without +")
 	}
+	if err := cfg.Outside.valid(); err != nil {
+		return nil, err
+	}
 	ids := make([]string, 0, len(cfg.Keys))
 	for _, k := range cfg.Keys {
 		ids = append(ids, k.ID())
 	}
-	return &Sealer{SealerConfig: cfg, keys: strings.Join(ids, " "), anchored: map[string]int64{}}, nil
+	return &Sealer{SealerConfig: cfg, keys: strings.Join(ids, " "), outside: cfg.Outside.begin()}, nil
 }
 
 // VerifierKeys gives the keys to check checkpoints with, the primary's first.
@@ -95,6 +99,8 @@ func stopReason(err error) string {
 		return "broken"
 	case errors.Is(err, errAnchor):
 		return "anchor"
+	case errors.Is(err, errUnheard):
+		return "unheard"
 	default:
 		return ""
 	}
@@ -106,6 +112,9 @@ func (s *Sealer) round(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	if err := s.guard(ctx, newest.Head); err != nil {
+		return false, err
+	}
+	if wait, err := s.unheard(); wait {
 		return false, err
 	}
 	n, err := s.seal(ctx)
@@ -209,12 +218,8 @@ func (s *Sealer) publish(ctx context.Context, newest Published) error {
 	}
 	note := newest.Note
 	if note == nil {
-		keys := make([]audit.SigningKey, 0, len(s.Keys))
-		for _, k := range s.Keys {
-			keys = append(keys, k)
-		}
 		var err error
-		if note, err = audit.SignCheckpoint(c, keys...); err != nil {
+		if note, err = s.sign(c); err != nil {
 			return err
 		}
 	}
@@ -262,6 +267,15 @@ func (s *Sealer) stands(ctx context.Context, p Published) error {
 	return nil
 }
 
+// sign signs a checkpoint under all keys.
+func (s *Sealer) sign(c audit.Checkpoint) ([]byte, error) {
+	keys := make([]audit.SigningKey, 0, len(s.Keys))
+	for _, k := range s.Keys {
+		keys = append(keys, k)
+	}
+	return audit.SignCheckpoint(c, keys...)
+}
+
 // Lag measures how far sealing is behind, whoever seals.
 func (s *Sealer) Lag(ctx context.Context) (Lag, error) {
 	lag, err := s.Store.Lag(ctx, s.Origin)
@@ -269,7 +283,7 @@ func (s *Sealer) Lag(ctx context.Context) (Lag, error) {
 		return Lag{}, err
 	}
 	s.Metrics.SealingLag(lag.Waiting)
-	return lag, nil
+	return lag, s.measureOutside(ctx)
 }
 
 // Drain seals until nothing waits. It is for commands and tests; the service does a Round again and again.

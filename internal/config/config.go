@@ -97,6 +97,13 @@ type Policy struct {
 type Audit struct {
 	Origin     string `env:"AUDIT_ORIGIN" help:"the name of the log, which its checkpoints carry; the host of PUBLIC_URL and /audit when absent. A new name begins a new log"`
 	AnchorFile string `env:"AUDIT_ANCHOR_FILE" help:"file of this node that checkpoints are appended to before they are published: it tells a restored database that would fork the log"`
+
+	WebhookURL     secret.String `env:"AUDIT_WEBHOOK_URL" help:"receiver of yours that is sent every published checkpoint, and answers 409 when it holds a larger or another one; https, in dev http is allowed"`
+	WebhookSecret  secret.String `env:"AUDIT_WEBHOOK_SECRET" help:"what is sent to AUDIT_WEBHOOK_URL is signed with (Standard Webhooks): whsec_ and base64 of 24 to 64 bytes; two, separated by a blank, while it is exchanged"`
+	Witnesses      Witnesses     `env:"AUDIT_WITNESSES" help:"witnesses that cosign checkpoints (C2SP tlog-witness): verifier key, a blank, submission prefix (https, in dev http is allowed); separated by commas"`
+	WitnessQuorum  int           `env:"AUDIT_WITNESS_QUORUM" envDefault:"0" help:"of how many witnesses a node wants an answer before it seals for the first time; 0 for all"`
+	AnchorNetworks Prefixes      `env:"AUDIT_ANCHOR_NETWORKS" help:"internal prefixes in which that receiver and those witnesses may be all the same, separated by commas; loopback and link-local in dev only"`
+	AnchorCA       string        `env:"AUDIT_ANCHOR_CA" help:"authorities (PEM) that their certificates are checked against, in place of the system's"`
 }
 
 // Retention is how long things are kept (deploy/retention.md).

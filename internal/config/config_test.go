@@ -382,3 +382,56 @@ func TestLoad_RetentionHasAFloor(t *testing.T) {
 	require.ErrorContains(t, err, "HOLDFAST_RETENTION_WORK must be from")
 	require.ErrorContains(t, err, "HOLDFAST_RETENTION_ORIGINS must be from")
 }
+
+//
+func TestAudit_AnchorsOutsideAreWholeAndOutside(t *testing.T) {
+	t.Parallel()
+	const (
+		key   = "witness.example/w1+c555c99a+BHRlc3QgdGVzdCB0ZXN0IHRlc3QgdGVzdCB0ZXN0IHRl"
+		other = "witness.example/w2+0948d621+BHRlc3QgdGVzdCB0ZXN0IHRlc3QgdGVzdCB0ZXN0IHRf"
+		hook  = "AUDIT_WEBHOOK_URL=https://keeper.example/hook-9f2"
+		sec   = "AUDIT_WEBHOOK_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	)
+	for name, tc := range map[string]struct {
+		set   []string
+		wrong []string
+	}{
+		"a receiver":                 {set: []string{hook, sec}},
+		"witnesses":                  {set: []string{"AUDIT_WITNESSES=" + key + " https://w1.example/api/, " + other + " https://w2.example", "AUDIT_WITNESS_QUORUM=1"}},
+		"a network":                  {set: []string{"AUDIT_ANCHOR_NETWORKS=10.0.0.0/8"}},
+		"a receiver without secret":  {set: []string{hook}, wrong: []string{"AUDIT_WEBHOOK_SECRET"}},
+		"a secret without receiver":  {set: []string{sec}, wrong: []string{"AUDIT_WEBHOOK_SECRET"}},
+		"a secret too short":         {set: []string{hook, "AUDIT_WEBHOOK_SECRET=whsec_MfKQ"}, wrong: []string{"AUDIT_WEBHOOK_SECRET"}},
+		"a receiver in clear":        {set: []string{"AUDIT_WEBHOOK_URL=http://keeper.example/", sec}, wrong: []string{"AUDIT_WEBHOOK_URL"}},
+		"a receiver with a password": {set: []string{"AUDIT_WEBHOOK_URL=https://a:b@keeper.example/", sec}, wrong: []string{"AUDIT_WEBHOOK_URL"}},
+		"no key":                     {set: []string{"AUDIT_WITNESSES=x https://w1.example"}, wrong: []string{"AUDIT_WITNESSES"}},
+		"no address":                 {set: []string{"AUDIT_WITNESSES=" + key}, wrong: []string{"AUDIT_WITNESSES"}},
+		"a witness in clear":         {set: []string{"AUDIT_WITNESSES=" + key + " http://w1.example"}, wrong: []string{"AUDIT_WITNESSES"}},
+		"a witness twice":            {set: []string{"AUDIT_WITNESSES=" + key + " https://w1.example," + key + " https://w2.example"}, wrong: []string{"AUDIT_WITNESSES"}},
+		"more than there are":        {set: []string{"AUDIT_WITNESSES=" + key + " https://w1.example", "AUDIT_WITNESS_QUORUM=2"}, wrong: []string{"AUDIT_WITNESS_QUORUM"}},
+		"loopback":                   {set: []string{"AUDIT_ANCHOR_NETWORKS=127.0.0.0/8"}, wrong: []string{"AUDIT_ANCHOR_NETWORKS"}},
+		"a cloud's own address":      {set: []string{"AUDIT_ANCHOR_NETWORKS=169.254.169.254"}, wrong: []string{"AUDIT_ANCHOR_NETWORKS"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var environ []string
+			for _, s := range tc.set {
+				environ = append(environ, config.Prefix+s)
+			}
+			c, err := config.Load(production(environ...))
+			var want []string
+			for _, w := range tc.wrong {
+				want = append(want, config.Prefix+w)
+			}
+			require.Equal(t, want, wrong(t, err))
+			if err != nil {
+				require.NotContains(t, err.Error(), "MfKQ")
+				return
+			}
+			text, err := json.Marshal(c)
+			require.NoError(t, err)
+			require.NotContains(t, string(text), "9f2")
+			require.NotContains(t, string(text), "MfKQ")
+		})
+	}
+}

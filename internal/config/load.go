@@ -74,7 +74,7 @@ func parse(section any, vars map[string]string, ps *problems) {
 // expected says what a value of the type looks like.
 func expected(pe env.ParseError) string {
 	switch {
-	case errors.Is(pe.Err, errSize), errors.Is(pe.Err, errPrefixes):
+	case errors.Is(pe.Err, errSize), errors.Is(pe.Err, errPrefixes), errors.Is(pe.Err, errWitnesses):
 		return pe.Err.Error()
 	case pe.Type.String() == "time.Duration":
 		return "must be a duration such as 30s or 10m"

@@ -127,6 +127,53 @@ func (p Prefixes) String() string {
 	return strings.Join(parts, ",")
 }
 
+// Witness is who cosigns the audit log's checkpoints.
+type Witness struct {
+	Key    string // its verifier key (name+hash+base64)
+	Prefix string // what its calls' addresses begin with
+}
+
+// Witnesses is a list of witnesses.
+type Witnesses []Witness
+
+// errWitnesses does not repeat what it was given.
+var errWitnesses = errors.New("must be a verifier key, a blank and an address for each witness, separated by commas")
+
+// UnmarshalText reads witnesses separated by commas. Keys and addresses are judged when the whole is checked.
+func (w *Witnesses) UnmarshalText(text []byte) error {
+	var out Witnesses
+	for part := range strings.SplitSeq(string(text), ",") {
+		fields := strings.Fields(part)
+		if len(fields) != 2 {
+			return errWitnesses
+		}
+		out = append(out, Witness{Key: fields[0], Prefix: strings.TrimSuffix(fields[1], "/")})
+	}
+	*w = out
+	return nil
+}
+
+// MarshalText writes the witnesses as they are read.
+func (w Witnesses) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
+
+// String is the witnesses as they are read.
+func (w Witnesses) String() string {
+	parts := make([]string, len(w))
+	for i, x := range w {
+		parts[i] = x.Key + " " + x.Prefix
+	}
+	return strings.Join(parts, ",")
+}
+
+// Keys are the witnesses' verifier keys.
+func (w Witnesses) Keys() []string {
+	out := make([]string, len(w))
+	for i, x := range w {
+		out[i] = x.Key
+	}
+	return out
+}
+
 // Bytes is a size. It is written as a whole number with one of the units B, KiB, MiB, GiB; without a unit it is bytes.
 type Bytes int64
 

@@ -10,6 +10,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/holdfast/holdfast/internal/audit"
+	"github.com/holdfast/holdfast/internal/secret"
 )
 
 // Purpose is what a command needs of the configuration beyond its being well formed.
@@ -95,6 +98,7 @@ func (c Config) check(ps *problems) {
 	c.checkSMTP(ps)
 	c.checkTwilio(ps)
 	c.checkSignals(ps)
+	c.checkAudit(ps)
 	c.checkTexts(ps)
 	// The database refuses less: history is looked at for thirty days, and a denial can be appealed for as long.
 	within(ps, "RETENTION_WORK", c.Retention.Work, 720*time.Hour, 17520*time.Hour)
@@ -225,12 +229,42 @@ func isComma(r rune) bool { return r == ',' }
 // checkSignals keeps an installation from opening itself: what listens on this machine, and what a cloud answers on its
 // link-local address, is never a receiver.
 func (c Config) checkSignals(ps *problems) {
-	for _, p := range c.Signals.Networks {
+	c.checkNetworks(ps, "SIGNAL_NETWORKS", c.Signals.Networks)
+}
+
+func (c Config) checkNetworks(ps *problems, name string, networks Prefixes) {
+	for _, p := range networks {
 		for _, never := range []string{"127.0.0.0/8", "169.254.0.0/16", "::1/128", "fe80::/10", "0.0.0.0/32", "::/128"} {
-			ps.require(c.Dev() || ps.has("SIGNAL_NETWORKS") || !p.Overlaps(netip.MustParsePrefix(never)), "SIGNAL_NETWORKS",
+			ps.require(c.Dev() || ps.has(name) || !p.Overlaps(netip.MustParsePrefix(never)), name,
 				"must not hold loopback and link-local addresses outside dev")
 		}
 	}
+}
+
+// checkAudit checks the anchors outside. What is wrong with the receiver's address or secret is told without them.
+func (c Config) checkAudit(ps *problems) {
+	a := c.Audit
+	c.checkNetworks(ps, "AUDIT_ANCHOR_NETWORKS", a.AnchorNetworks)
+	ps.require(a.WebhookURL.IsZero() == a.WebhookSecret.IsZero(), "AUDIT_WEBHOOK_SECRET", "and HOLDFAST_AUDIT_WEBHOOK_URL need each other")
+	if !a.WebhookURL.IsZero() {
+		u, err := url.Parse(a.WebhookURL.Reveal())
+		ok := err == nil && u.Hostname() != "" && u.User == nil && u.Fragment == "" && (u.Scheme == "https" || c.Dev() && u.Scheme == "http")
+		ps.require(ok, "AUDIT_WEBHOOK_URL", "must be an https:// URL without user and fragment (http:// in dev only)")
+	}
+	if !a.WebhookSecret.IsZero() {
+		if _, err := secret.ParseWebhookSecrets(a.WebhookSecret); err != nil {
+			ps.add("AUDIT_WEBHOOK_SECRET", err.Error())
+		}
+	}
+	if ps.has("AUDIT_WITNESSES") {
+		return
+	}
+	_, err := audit.ParseWitnesses(a.Witnesses.Keys())
+	ps.require(err == nil, "AUDIT_WITNESSES", "must be keys of witnesses (name+hash+key of type 4, Ed25519 cosigners), each name and each key once")
+	for _, w := range a.Witnesses {
+		checkBaseURL(ps, "AUDIT_WITNESSES", w.Prefix, c.Dev())
+	}
+	within(ps, "AUDIT_WITNESS_QUORUM", a.WitnessQuorum, 0, len(a.Witnesses))
 }
 
 func (c Config) checkTexts(ps *problems) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast/holdfast/internal/audit"
 	"github.com/holdfast/holdfast/internal/auditlog"
+	"github.com/holdfast/holdfast/internal/fault"
 )
 
 // AuditLog is the auditlog's store on PostgreSQL. The statements of sealing stand here by hand: they copy in bulk, and compare
@@ -323,13 +324,62 @@ func (s *AuditLog) Publish(ctx context.Context, origin string, size int64, keys 
 	return translate(err, "publish checkpoint")
 }
 
-// Cosigned implements auditlog.SealStore.
-func (s *AuditLog) Cosigned(ctx context.Context, origin string, size int64, witness, lines string) error {
+// LastPublished implements auditlog.SealStore.
+func (s *AuditLog) LastPublished(ctx context.Context, origin string) (auditlog.Published, error) {
+	var note string
+	err := s.db.pool.QueryRow(ctx, `
+		select c.note from audit_checkpoint c join audit_log l on l.id = c.log_id
+		 where l.origin = $1 order by c.size desc, c.signed_at desc limit 1`, origin).Scan(&note)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return auditlog.Published{}, nil
+	}
+	if err != nil {
+		return auditlog.Published{}, translate(err, "read published checkpoint")
+	}
+	c, err := audit.UnverifiedCheckpoint([]byte(note))
+	if err != nil {
+		return auditlog.Published{}, fault.Of(fault.CodeInternal).Because(err)
+	}
+	return auditlog.Published{Head: c.Head, Note: []byte(note)}, nil
+}
+
+// Took implements auditlog.SealStore.
+func (s *AuditLog) Took(ctx context.Context, origin string, size int64, anchor, lines string) error {
 	_, err := s.db.pool.Exec(ctx, `
 		insert into audit_cosignature (log_id, size, witness, lines, at)
 		select l.id, $2, $3, $4, holdfast_now() from audit_log l where l.origin = $1
-		on conflict do nothing`, origin, size, witness, lines)
-	return translate(err, "keep cosignature")
+		on conflict do nothing`, origin, size, anchor, lines)
+	return translate(err, "keep what an anchor took")
+}
+
+// Taken implements auditlog.SealStore. What an anchor has not taken has been there since the first head beyond what it has.
+func (s *AuditLog) Taken(ctx context.Context, origin string, anchors []string) (auditlog.Taken, error) {
+	rows, err := s.db.pool.Query(ctx, `
+		select a.name, holdfast_now(), coalesce(t.size, 0), coalesce(greatest(0, extract(epoch from holdfast_now() - h.sealed_at)), 0)
+		  from unnest($2::text[]) a (name)
+		  left join audit_log l on l.origin = $1
+		  left join lateral (select c.size from audit_cosignature c where c.log_id = l.id and c.witness = a.name order by c.size desc limit 1) t on true
+		  left join lateral (select x.sealed_at from audit_head x where x.log_id = l.id and x.size > coalesce(t.size, 0) order by x.size limit 1) h on true`,
+		origin, anchors)
+	if err != nil {
+		return auditlog.Taken{}, translate(err, "read what anchors took")
+	}
+	defer rows.Close()
+	out := auditlog.Taken{By: map[string]auditlog.TakenBy{}}
+	for rows.Next() {
+		var (
+			name    string
+			by      auditlog.TakenBy
+			seconds float64
+		)
+		if err := rows.Scan(&name, &out.Now, &by.Size, &seconds); err != nil {
+			return auditlog.Taken{}, translate(err, "read what anchors took")
+		}
+		by.Lag = time.Duration(seconds * float64(time.Second))
+		out.By[name] = by
+	}
+	out.Now = out.Now.UTC()
+	return out, translate(rows.Err(), "read what anchors took")
 }
 
 // Lag implements auditlog.SealStore. Where the head counts in another cluster's numbers, an event younger than the head waits.

@@ -30,6 +30,8 @@ func (quiet) SealingLag(time.Duration) {}
 func (quiet) SealingStopped(string)    {}
 func (quiet) Anchored(string, string)  {}
 
+func (quiet) AnchorLag(string, time.Duration) {}
+
 // logbook is a log on a database of its own, as the service's role.
 type logbook struct {
 	t    testing.TB
@@ -290,10 +292,6 @@ func (m *memory) Before(_ context.Context, _ []byte, c audit.Checkpoint) error {
 	}
 	m.last = c
 	return nil
-}
-
-func (m *memory) After(context.Context, []byte, audit.Checkpoint, func(context.Context, int64) ([]audit.Hash, error)) (string, error) {
-	return "", nil
 }
 
 // a backup that is older than what was published does not go on, and says so by name.

@@ -63,15 +63,19 @@ func TestRulesAndDashboards_AskForWhatIsExported(t *testing.T) {
 			require.Contains(t, have, name)
 		}
 	}
-	tests, err := os.ReadFile(filepath.Join(root, "alerts", "holdfast_test.yaml"))
-	require.NoError(t, err)
-	alerts := regexp.MustCompile(`- alert: (\w+)`).FindAllStringSubmatch(string(rules), -1)
-	require.NotEmpty(t, alerts)
-	for _, a := range alerts {
-		require.FileExists(t, filepath.Join(root, "runbooks", a[1]+".md"))
-		require.Contains(t, string(rules), "runbook: "+a[1]+".md")
-		require.Contains(t, string(tests), "alertname: "+a[1]+"\n        exp_alerts", "%s fires in a test", a[1])
-		require.Contains(t, string(tests), "alertname: "+a[1]+" }", "%s is silent in a test", a[1])
+	for _, name := range []string{"holdfast", "audit"} {
+		rules, err := os.ReadFile(filepath.Join(root, "alerts", name+".yaml"))
+		require.NoError(t, err)
+		tests, err := os.ReadFile(filepath.Join(root, "alerts", name+"_test.yaml"))
+		require.NoError(t, err)
+		alerts := regexp.MustCompile(`- alert: (\w+)`).FindAllStringSubmatch(string(rules), -1)
+		require.NotEmpty(t, alerts)
+		for _, a := range alerts {
+			require.FileExists(t, filepath.Join(root, "runbooks", a[1]+".md"))
+			require.Contains(t, string(rules), "runbook: "+a[1]+".md")
+			require.Contains(t, string(tests), "alertname: "+a[1]+"\n        exp_alerts", "%s fires in a test", a[1])
+			require.Contains(t, string(tests), "alertname: "+a[1]+" }", "%s is silent in a test", a[1])
+		}
 	}
 }
 
@@ -137,6 +141,9 @@ func TestMetrics_PassPromtool(t *testing.T) {
 	m.ControlsUnread()
 	m.AlertsTold(true)
 	m.Stage("started", "low", "", time.Second)
+	m.AnchorLag("witness.example/w1", time.Minute)
+	m.Anchored("webhook", "done")
+	m.SealingStopped("unheard")
 	w := httptest.NewRecorder()
 	m.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	var ours []string // what client_golang exports of the process is its own affair

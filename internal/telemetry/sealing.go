@@ -14,10 +14,11 @@ type sealing struct {
 	lag     prometheus.Gauge
 	stopped *prometheus.GaugeVec
 	anchors *prometheus.CounterVec
+	behind  *prometheus.GaugeVec
 }
 
 // stopReasons are the reasons for which sealing refuses to go on.
-func stopReasons() []string { return []string{"went_back", "forked", "broken", "anchor"} }
+func stopReasons() []string { return []string{"went_back", "forked", "broken", "anchor", "unheard"} }
 
 func newSealing(registry *prometheus.Registry) *sealing {
 	s := &sealing{
@@ -30,8 +31,11 @@ func newSealing(registry *prometheus.Registry) *sealing {
 			Name: "holdfast_audit_sealing_stopped", Help: "1 while sealing refuses to go on for this reason.",
 		}, []string{"reason"}),
 		anchors: counters("holdfast_audit_anchored_total", "Checkpoints given to an anchor, by anchor and outcome.", "anchor", "outcome"),
+		behind: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "holdfast_audit_anchor_lag_seconds", Help: "For how long there has been a checkpoint that this anchor has not taken, whoever tells it.",
+		}, []string{"anchor"}),
 	}
-	registry.MustRegister(s.events, s.size, s.lag, s.stopped, s.anchors)
+	registry.MustRegister(s.events, s.size, s.lag, s.stopped, s.anchors, s.behind)
 	for _, reason := range stopReasons() {
 		s.stopped.WithLabelValues(reason).Set(0)
 	}
@@ -66,4 +70,9 @@ func (m *Metrics) SealingStopped(reason string) {
 // Anchored counts one attempt to give a checkpoint to an anchor.
 func (m *Metrics) Anchored(anchor, outcome string) {
 	m.sealing.anchors.WithLabelValues(m.bounds.keep("anchor", anchor), m.bounds.keep("anchor_outcome", outcome)).Inc()
+}
+
+// AnchorLag notes for how long there has been a checkpoint that an anchor has not taken.
+func (m *Metrics) AnchorLag(anchor string, lag time.Duration) {
+	m.sealing.behind.WithLabelValues(m.bounds.keep("anchor", anchor)).Set(lag.Seconds())
 }

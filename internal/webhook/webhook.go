@@ -53,8 +53,14 @@ func New(cfg Config) *Pusher {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = signal.AttemptFor
 	}
+	return &Pusher{timeout: cfg.Timeout, now: cfg.Now, client: Client(Config{Allowed: cfg.Allowed, Roots: cfg.Roots, Resolver: cfg.Resolver})}
+}
+
+// Client makes the guarded client alone, for what else is sent to addresses that somebody wrote down: it follows no redirect and uses no
+// proxy. Of the configuration it takes Allowed, Roots, Resolver and Timeout, which is for a whole exchange; none when zero.
+func Client(cfg Config) *http.Client {
 	dialer := &net.Dialer{Timeout: connectWithin, Resolver: cfg.Resolver, Control: guard(cfg.Allowed).control}
-	return &Pusher{timeout: cfg.Timeout, now: cfg.Now, client: &http.Client{
+	return &http.Client{
 		Transport: final{&http.Transport{
 			DialContext: dialer.DialContext, Proxy: nil, // the guard judges the address that is connected to: there is nothing in between
 			TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.Roots},
@@ -62,7 +68,8 @@ func New(cfg Config) *Pusher {
 			DisableKeepAlives: true, // each attempt resolves and is judged anew, and none is lost to a connection that has just ended
 		}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+		Timeout:       cfg.Timeout,
+	}
 }
 
 // final takes nothing for an answer that is not a final one. A receiver that says it goes on in another protocol (101) is handed the
