@@ -85,11 +85,21 @@ type Evidence struct {
 	Method            Method    `json:"method"`
 	Class             Class     `json:"class"`
 	Source            string    `json:"source"`                       // the id of the channel, factor or saved code that was proven
+	Address           string    `json:"address,omitempty"`            // what the source reaches, where other channels reach the same; empty for the source itself
 	Since             time.Time `json:"since"`                        // since when the source is on file
 	At                time.Time `json:"at"`                           // when the proof was accepted
 	PhishingResistant bool      `json:"phishing_resistant,omitempty"` // a passkey
 	AAL               int       `json:"aal,omitempty"`                // what the proof alone would authenticate at; 0 for none (R-012)
 	Suspect           bool      `json:"suspect,omitempty"`            // the source was changed lately, swapped or reported stolen
+}
+
+// Reach names what was proven: the address where several channels are one, as a number that is texted and called, and a mailbox
+// that was removed and added again; else the source.
+func (e Evidence) Reach() string {
+	if e.Address != "" {
+		return e.Address
+	}
+	return e.Source
 }
 
 // Strength orders sets of evidence, as requirements.md, section 4.1 does.
@@ -189,16 +199,16 @@ func single(e Evidence, at time.Time) Strength {
 	}
 }
 
-// Independent keeps the items whose source is in none of the other side's items (rule c of section 4.1): a channel used
+// Independent keeps the items that reach nothing which the other side's items reach (rule c of section 4.1): an address used
 // for a claim cannot be counted against the same claim, and the reverse.
 func Independent(items, other []Evidence) []Evidence {
 	used := make(map[string]bool, len(other))
 	for _, e := range other {
-		used[e.Source] = true
+		used[e.Reach()] = true
 	}
 	out := make([]Evidence, 0, len(items))
 	for _, e := range items {
-		if !used[e.Source] {
+		if !used[e.Reach()] {
 			out = append(out, e)
 		}
 	}

@@ -141,6 +141,18 @@ func TestStrengthOf_IssuedCodesAloneStayAtE1(t *testing.T) {
 	})
 }
 
+// Rule c of section 4.1: a number that is texted and called, and a mailbox that was removed and added again, are one address.
+func TestIndependent_ComparesAddressesAndNotChannels(t *testing.T) {
+	t.Parallel()
+	first := factor.Evidence{Method: factor.SMS, Class: factor.Issued, Source: "chn_1"}
+	again := factor.Evidence{Method: factor.Voice, Class: factor.Issued, Source: "chn_2", Address: "chn_1"}
+	third := factor.Evidence{Method: factor.Voice, Class: factor.Issued, Source: "chn_3", Address: "chn_1"}
+	require.Empty(t, factor.Independent([]factor.Evidence{again}, []factor.Evidence{first}))
+	require.Empty(t, factor.Independent([]factor.Evidence{first}, []factor.Evidence{again}))
+	require.Empty(t, factor.Independent([]factor.Evidence{third}, []factor.Evidence{again}))
+	require.Len(t, factor.Independent([]factor.Evidence{third}, []factor.Evidence{{Source: "chn_4"}}), 1)
+}
+
 // Rule c of section 4.1.
 func TestIndependent_KeepsNoSourceOfTheOtherSide(t *testing.T) {
 	t.Parallel()

@@ -186,10 +186,11 @@ func TestDecide_ASingleAddressIsNoIndependentNotice(t *testing.T) {
 func TestDecide_AYoungOrSuspectAddressIsNotIndependent(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(*Factor){
-		"suspect": func(x *Factor) { x.Suspect = true },
-		"young":   func(x *Factor) { x.Since = provenAt().Add(-day) },
-		"undated": func(x *Factor) { x.Since = time.Time{} },
-		"used":    func(x *Factor) { x.ID = string(factor.Email) },
+		"suspect":                      func(x *Factor) { x.Suspect = true },
+		"young":                        func(x *Factor) { x.Since = provenAt().Add(-day) },
+		"undated":                      func(x *Factor) { x.Since = time.Time{} },
+		"used":                         func(x *Factor) { x.ID = string(factor.Email) },
+		"the same, by another channel": func(x *Factor) { x.Address = string(factor.Email) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

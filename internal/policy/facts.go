@@ -31,7 +31,8 @@ type Facts struct {
 
 // Factor is one enrolled means of proof as the policy sees it. Saved codes are one entry of method recovery_code.
 type Factor struct {
-	ID                string        `json:"id"` // what Evidence.Source names
+	ID                string        `json:"id"`                // what Evidence.Source names
+	Address           string        `json:"address,omitempty"` // what it reaches, where others reach the same; empty for itself
 	Method            factor.Method `json:"method"`
 	Since             time.Time     `json:"since"` // since when it is on file; the zero time reads as new
 	PhishingResistant bool          `json:"phishing_resistant,omitempty"`

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -47,12 +48,12 @@ func (a *assessment) judgeHighest(plan *Plan) {
 	a.assist(plan, rulePostal, "A recovery at AAL3 needs a notice by post (63B-4 section 4.6).")
 }
 
-// independentAddress tells whether a trustworthy channel on file was not used as evidence. One that came lately could be
+// independentAddress tells whether the address of a trustworthy channel on file was not used as evidence. One that came lately could be
 // the attacker's own, and counts as none. A disabled one gives no codes, but still takes notices.
 func (a *assessment) independentAddress() bool {
 	return slices.ContainsFunc(a.facts.Factors, func(x Factor) bool {
 		return isChannel(x.Method) && !x.Suspect && ageOf(x.Since, a.facts.Now) >= noticeTrusted &&
-			!slices.ContainsFunc(a.facts.Evidence, func(e factor.Evidence) bool { return e.Source == x.ID })
+			!slices.ContainsFunc(a.facts.Evidence, func(e factor.Evidence) bool { return e.Source == x.ID || e.Reach() == cmp.Or(x.Address, x.ID) })
 	})
 }
 

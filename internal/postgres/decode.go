@@ -57,6 +57,7 @@ type accountJSON struct {
 	Channels   []struct {
 		ID        string `json:"id"`
 		Kind      string `json:"kind"`
+		Hash      string `json:"hash"`
 		Since     moment `json:"since"`
 		RemovedAt moment `json:"removed_at"`
 		SuspectAt moment `json:"suspect_at"`
@@ -92,9 +93,16 @@ func decodeAccount(raw []byte, known bool) (*recovery.Account, error) {
 		ID: a.ID, Population: a.Population, AAL: a.AAL, IAL: a.IAL, Locale: a.Locale, DataKey: a.DataKey, RefSealed: a.RefSealed,
 		SavedLeft: a.Saved.Left, SavedSince: a.Saved.Since.Time, Disabled: a.Disabled, ErasureAskedAt: a.ErasureAt.Time,
 	}
+	first := map[string]string{} // the channels come in the order of their age
 	for _, c := range a.Channels {
+		address := ""
+		if one, more := first[c.Hash]; more {
+			address = one
+		} else {
+			first[c.Hash] = c.ID
+		}
 		out.Channels = append(out.Channels, recovery.Channel{
-			ID: c.ID, Kind: factor.Method(c.Kind), Since: c.Since.Time, RemovedAt: c.RemovedAt.Time, Suspect: !c.SuspectAt.IsZero(),
+			ID: c.ID, Kind: factor.Method(c.Kind), Address: address, Since: c.Since.Time, RemovedAt: c.RemovedAt.Time, Suspect: !c.SuspectAt.IsZero(),
 			SIMKnownAt: c.SIMKnown.Time, SIMSwappedAt: c.Swapped.Time,
 		})
 	}
@@ -255,16 +263,20 @@ func decodeChildren(row dbsqlc.LoadRecoveryRow, in *recovery.Loaded) error {
 			return fmt.Errorf("decode %T: %w", c.into, err)
 		}
 	}
+	addresses := addressesOf(in.Account)
 	in.Recovery.NoticesOpen, in.Recovery.NoticesOK = int(row.NoticesOpen), told(noticesOK, in.Account)
 	for _, e := range evidence {
 		in.Recovery.Evidence = append(in.Recovery.Evidence, factor.Evidence{
-			Method: factor.Method(e.Method), Class: factor.Class(e.Class), Source: e.Source, Since: e.SourceSince.Time, At: e.AcceptedAt.Time,
+			Method: factor.Method(e.Method), Class: factor.Class(e.Class), Source: e.Source, Address: addresses[e.Source], Since: e.SourceSince.Time, At: e.AcceptedAt.Time,
 			PhishingResistant: e.PhishingResistant, AAL: e.AAL, Suspect: e.Suspect,
 		})
 	}
 	for _, o := range objections {
+		for i := range o.Evidence {
+			o.Evidence[i].Address = addresses[o.Evidence[i].Source]
+		}
 		in.Recovery.Objections = append(in.Recovery.Objections, recovery.Objection{
-			ID: o.ID, Channel: o.Channel, Strength: factor.Strength(o.Strength), Evidence: o.Evidence, At: o.At.Time, Open: o.ResolvedAt.IsZero(),
+			ID: o.ID, Channel: o.Channel, Address: addresses[o.Channel], Strength: factor.Strength(o.Strength), Evidence: o.Evidence, At: o.At.Time, Open: o.ResolvedAt.IsZero(),
 		})
 	}
 	for _, c := range challenges {
@@ -297,8 +309,23 @@ func decodeChildren(row dbsqlc.LoadRecoveryRow, in *recovery.Loaded) error {
 // speaks for anybody.
 func told(rows []toldJSON, a *recovery.Account) []recovery.Told {
 	var out []recovery.Told
+	addresses := addressesOf(a)
 	for _, t := range rows {
-		out = append(out, recovery.Told{Channel: t.Channel, Since: t.Since.Time, Suspect: t.Suspect || a == nil})
+		out = append(out, recovery.Told{Channel: t.Channel, Address: addresses[t.Channel], Since: t.Since.Time, Suspect: t.Suspect || a == nil})
+	}
+	return out
+}
+
+// addressesOf names the address of each channel that is not the only one to lead there.
+func addressesOf(a *recovery.Account) map[string]string {
+	out := map[string]string{}
+	if a == nil {
+		return out
+	}
+	for _, c := range a.Channels {
+		if c.Address != "" {
+			out[c.ID] = c.Address
+		}
 	}
 	return out
 }

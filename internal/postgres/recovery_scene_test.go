@@ -187,7 +187,8 @@ func (s *scene) person(name string, change ...func(*person)) *person {
 	if p.noPhone {
 		p.phone = ""
 	} else {
-		s.exec(channel, p.phone, p.id, "sms", address[:], since)
+		number := sha256.Sum256([]byte(p.phone))
+		s.exec(channel, p.phone, p.id, "sms", number[:], since)
 	}
 	if p.noTOTP {
 		return p

@@ -206,7 +206,9 @@ func (s *Service) judgeCode(code secret.String, in Loaded, ch Challenge) verdict
 		if !right {
 			return verdict{why: "wrong"}
 		}
-		return verdict{evidence: s.evidence(ch.Method, c.ID, c.Since, c.Suspect, in.Now)}
+		e := s.evidence(ch.Method, c.ID, c.Since, c.Suspect, in.Now)
+		e.Address = c.Address
+		return verdict{evidence: e}
 	}
 	return verdict{why: "channel_gone"}
 }

@@ -205,7 +205,7 @@ func (s *Step) proof(ev Event) {
 // What was accepted in an earlier round, before the recovery came back to people, stays the evidence that it is.
 func (s *Step) approved(ev Event) {
 	s.decided(ev)
-	s.NewApproved = slices.DeleteFunc(slices.Clone(ev.Approved), func(e factor.Evidence) bool { return s.Next.usedAsEvidence(e.Source) })
+	s.NewApproved = slices.DeleteFunc(slices.Clone(ev.Approved), func(e factor.Evidence) bool { return s.Next.usedAsEvidence(e.Reach()) })
 	s.Next.Evidence = append(slices.Clone(s.Next.Evidence), s.NewApproved...)
 	s.detail("tier", s.Next.Tier.String())
 }

@@ -96,7 +96,7 @@ func (a *Account) factors() []policy.Factor {
 	var out []policy.Factor
 	for _, c := range a.Channels {
 		if c.RemovedAt.IsZero() {
-			out = append(out, policy.Factor{ID: c.ID, Method: c.Kind, Since: c.Since, Suspect: c.Suspect, Disabled: a.disabled(c.Kind)})
+			out = append(out, policy.Factor{ID: c.ID, Address: c.Address, Method: c.Kind, Since: c.Since, Suspect: c.Suspect, Disabled: a.disabled(c.Kind)})
 		}
 	}
 	for _, t := range a.TOTP {

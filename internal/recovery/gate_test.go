@@ -33,6 +33,10 @@ func TestGate_IsJudgedAtEveryDoor(t *testing.T) {
 			"only a new address took": func(x *recovery.Recovery) {
 				x.NoticesOK, x.NoticesOpen = []recovery.Told{{Channel: recoverytest.Phone, Since: recoverytest.T0().Add(-6 * day)}}, 1
 			},
+			"only the evidence's own took, by another channel": func(x *recovery.Recovery) { // one number, texted and called
+				x.NoticesOK, x.NoticesOpen = recoverytest.Told("chn_voice"), 1
+				x.NoticesOK[0].Address = recoverytest.Mailbox
+			},
 			"only a suspect address took": func(x *recovery.Recovery) {
 				x.NoticesOK, x.NoticesOpen = recoverytest.Told(recoverytest.Phone), 1
 				x.NoticesOK[0].Suspect = true

@@ -105,7 +105,7 @@ var (
 		return ev.Objection != nil && ev.Objection.Strength >= factor.E2 && pauseSpent.holds(r, ev, now)
 	}}
 	pauseSpent = guard{"this channel's pause, or all pauses, spent", func(r Recovery, ev Event, _ time.Time) bool {
-		return ev.Objection == nil || r.objectedFrom(ev.Objection.Channel) || r.PausedTotal >= PauseTotal
+		return ev.Objection == nil || r.objectedFrom(ev.Objection.reach()) || r.PausedTotal >= PauseTotal
 	}}
 
 	// strongerInEvidence: evidence kills, unless the claim is as strong as claims get.

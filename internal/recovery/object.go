@@ -210,14 +210,16 @@ func (o objecting) mayStill(in Loaded) bool {
 // back (S5).
 func (o objecting) weigh(id string, beside *shown, in Loaded) *Objection {
 	objection := &Objection{ID: id, Channel: o.channel, Strength: o.base}
+	from, onFile := in.Account.channel(o.channel)
+	objection.Address = from.Address
 	if beside == nil || beside.evidence == nil {
 		return objection
 	}
 	objection.Evidence = []factor.Evidence{*beside.evidence}
-	if c, ok := in.Account.channel(o.channel); ok {
-		class, _ := c.Kind.Class()
+	if onFile {
+		class, _ := from.Kind.Class()
 		objection.Evidence = append(objection.Evidence, factor.Evidence{
-			Method: c.Kind, Class: class, Source: c.ID, Since: c.Since, At: in.Now, Suspect: c.Suspect,
+			Method: from.Kind, Class: class, Source: from.ID, Address: from.Address, Since: from.Since, At: in.Now, Suspect: from.Suspect,
 		})
 	}
 	for i, e := range objection.Evidence {

@@ -62,7 +62,7 @@ func (r Recovery) Obstacles(accountGone bool, now time.Time) []Obstacle {
 // SpeaksForOwner reports whether a notice to the channel counts for the gate: it was not used for the claim, is not suspect
 // and was not when the hold began, and was on file for a week by then; or the plan names its deviation, and any address does.
 func (r Recovery) SpeaksForOwner(c Channel) bool {
-	told := Told{Channel: c.ID, Since: c.Since, Suspect: c.Suspect}
+	told := Told{Channel: c.ID, Address: c.Address, Since: c.Since, Suspect: c.Suspect}
 	for _, t := range r.NoticesOK {
 		told.Suspect = told.Suspect || (t.Channel == c.ID && t.Suspect)
 	}

@@ -113,6 +113,7 @@ type Account struct {
 type Channel struct {
 	ID        string
 	Kind      factor.Method
+	Address   string // the channel that stands for the address where several reach the same; empty for this one
 	Since     time.Time
 	RemovedAt time.Time
 	Suspect   bool

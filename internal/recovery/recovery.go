@@ -9,6 +9,7 @@
 package recovery
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/factor"
@@ -49,6 +50,7 @@ const (
 type Objection struct {
 	ID       string
 	Channel  string            // the channel whose link was used; the app's own when it came through the app
+	Address  string            // what the channel reaches, where others reach the same; empty for the channel itself
 	Strength factor.Strength   // weighed when it was made
 	Evidence []factor.Evidence // what the objector showed beyond the link
 	At       time.Time
@@ -58,6 +60,7 @@ type Objection struct {
 // Told is a channel that accepted the notice of the hold.
 type Told struct {
 	Channel string
+	Address string    // what the channel reaches, where others reach the same; empty for the channel itself
 	Since   time.Time // since when it is on file
 	Suspect bool      // it is, or was when the hold began: that a suspicion ended since does not undo who heard of the hold
 }
@@ -130,20 +133,23 @@ func (r Recovery) objector() factor.Strength {
 	return best
 }
 
-// objectedFrom reports whether the channel has used up its one pause.
-func (r Recovery) objectedFrom(channel string) bool {
+// reach is what an objection came from: an address, however many channels lead to it.
+func (o Objection) reach() string { return cmp.Or(o.Address, o.Channel) }
+
+// objectedFrom reports whether the address has used up its one pause.
+func (r Recovery) objectedFrom(address string) bool {
 	for _, o := range r.Objections {
-		if o.Channel == channel {
+		if o.reach() == address {
 			return true
 		}
 	}
 	return false
 }
 
-// heard reports whether the channel's objection stands already and the new one is no stronger.
+// heard reports whether the address's objection stands already and the new one is no stronger.
 func (r Recovery) heard(again Objection) bool {
 	for _, o := range r.Objections {
-		if o.Open && o.Channel == again.Channel && o.Strength >= again.Strength {
+		if o.Open && o.reach() == again.reach() && o.Strength >= again.Strength {
 			return true
 		}
 	}
@@ -179,10 +185,10 @@ func (r Recovery) sufficient(now time.Time) bool {
 	return !r.Plan.Assisted && r.Plan.Approvals == 0 && r.Plan.Satisfied(r.Evidence, now)
 }
 
-// usedAsEvidence reports whether the source (channel, factor) was used for this claim.
-func (r Recovery) usedAsEvidence(source string) bool {
+// usedAsEvidence reports whether what was reached (an address, a factor) was used for this claim.
+func (r Recovery) usedAsEvidence(reach string) bool {
 	for _, e := range r.Evidence {
-		if e.Source == source {
+		if e.Reach() == reach {
 			return true
 		}
 	}
@@ -200,8 +206,8 @@ func (r Recovery) noticeAccepted() bool {
 	return false
 }
 
-// independent reports whether the channel can speak for the owner: it was not used for the claim, nobody suspects it, and it
+// independent reports whether the channel can speak for the owner: its address was not used for the claim, nobody suspects it, and it
 // was on file for a week when the hold began. One that came lately could be the thief's own (package policy judges alike).
 func (r Recovery) independent(c Told) bool {
-	return !r.usedAsEvidence(c.Channel) && !c.Suspect && !c.Since.IsZero() && r.HeldAt.Sub(c.Since) >= factor.AgedFactor
+	return !r.usedAsEvidence(cmp.Or(c.Address, c.Channel)) && !c.Suspect && !c.Since.IsZero() && r.HeldAt.Sub(c.Since) >= factor.AgedFactor
 }
