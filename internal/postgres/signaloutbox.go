@@ -118,18 +118,24 @@ func signalEvent(tenant string, now time.Time, action audit.Action, subject stri
 	}
 }
 
+// wokenAtOnce bounds what Wake takes of one endpoint: a receiver that is slow, or was away for a day, has neither thousands of jobs find
+// its two places taken, nor other receivers' deliveries stand behind its own.
+const wokenAtOnce = "32"
+
 // wakeSignals makes jobs for what is due. A job that is lost is made anew a minute later; one too many finds nothing to do.
 const wakeSignals = `
 with due as (
     update signal_delivery d set wake_at = n.now + interval '60 seconds'
       from (select holdfast_now() as now) n
      where (d.tenant_id, d.id) in (
-        select x.tenant_id, x.id from signal_delivery x join webhook_endpoint e on e.tenant_id = x.tenant_id and e.id = x.endpoint_id
-         where x.status = 'pending' and x.wake_at <= (select holdfast_now()) and e.state = 'active'
-           and (not x.follows or not exists (
-               select 1 from signal_delivery b where b.tenant_id = x.tenant_id and b.endpoint_id = x.endpoint_id and b.txn = x.txn
-                  and not b.follows and b.status <> 'delivered'))
-         order by x.wake_at limit $1 for update of x skip locked)
+        select w.tenant_id, w.id from webhook_endpoint e cross join lateral (
+            select x.tenant_id, x.id, x.wake_at from signal_delivery x
+             where x.tenant_id = e.tenant_id and x.endpoint_id = e.id and x.status = 'pending' and x.wake_at <= (select holdfast_now())
+               and (not x.follows or not exists (
+                   select 1 from signal_delivery b where b.tenant_id = x.tenant_id and b.endpoint_id = x.endpoint_id and b.txn = x.txn
+                      and not b.follows and b.status <> 'delivered'))
+             order by x.wake_at limit ` + wokenAtOnce + ` for update of x skip locked) w
+         where e.state = 'active' order by w.wake_at limit $1)
     returning d.tenant_id, d.id
 )
 insert into river.river_job (kind, args, queue, priority, max_attempts, state)

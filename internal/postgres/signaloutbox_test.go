@@ -82,3 +82,25 @@ func TestOverdue_IsWhatNobodyEverAcknowledged(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, b.Unacknowledged)
 }
+
+// A receiver with a long queue has no crowd of jobs, and nobody stands behind it.
+func TestWake_GivesEveryEndpointItsTurn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.endpoint("whk_slow", "set")
+	w.endpoint("whk_quick", "set")
+	w.told("whk_slow", "dlv_slow", 500, time.Hour)
+	w.told("whk_quick", "dlv_quick", 1, time.Minute)
+	jobs := func(name string) int {
+		return scalar[int](w, `select count(*) from river.river_job where kind = 'signal.deliver' and args->>'id' like $1`, name+"%")
+	}
+	n, err := s.Wake(t.Context(), 100)
+	require.NoError(t, err)
+	require.Equal(t, 33, n)
+	require.Equal(t, 1, jobs("dlv_quick"))
+	require.Equal(t, 32, jobs("dlv_slow"))
+	_, err = s.Wake(t.Context(), 100)
+	require.NoError(t, err)
+	require.Equal(t, 64, jobs("dlv_slow"), "the next round takes the next ones")
+	require.Equal(t, 1, jobs("dlv_quick"))
+}

@@ -133,7 +133,7 @@ type Outbox interface {
 	Return(ctx context.Context, w Work, wait time.Duration) error
 	// Record writes what became of an attempt. One that was claimed by somebody else meanwhile is left alone.
 	Record(ctx context.Context, w Work, r Result) error
-	// Wake has jobs made for what is due, at most atMost, and says how many there were.
+	// Wake has jobs made for what is due, at most atMost and of each endpoint a few, and says how many there were.
 	Wake(ctx context.Context, atMost int) (int, error)
 	// Overdue writes down, once each, the session-revoked tokens that nobody has acknowledged for that long.
 	Overdue(ctx context.Context, after time.Duration) (int, error)
