@@ -200,9 +200,11 @@ func TestRedTeam_ACaseIsNotFlooded(t *testing.T) {
 	c.Attach(t, d.agent, client.ArtefactContactAttestation, "CON-1")
 	require.Equal(t, 1, apptest.Query[int](t, d.Service, `SELECT count(*) FROM audit_event e JOIN support_artefact a ON a.id = e.details->>'artefact'
 		WHERE e.action = 'case.artefact.attached' AND e.details->>'kind' = a.kind AND e.details->>'document_hash' = encode(a.hash, 'hex')`))
-	_, err := d.App.DB.Pool().Exec(t.Context(), `INSERT INTO support_artefact (tenant_id, id, recovery_id, case_id, kind, provider, reference, hash, performed_at, person, at)
+	_, err := d.App.DB.Pool().Exec(t.Context(), `WITH made AS (INSERT INTO support_artefact (tenant_id, id, recovery_id, case_id, kind, provider, reference, hash, performed_at, person, at)
 		SELECT a.tenant_id, 'art_' || i, a.recovery_id, a.case_id, a.kind, a.provider, 'CON-X' || i, sha256(i::text::bytea), a.performed_at, a.person, a.at
-		  FROM (SELECT * FROM support_artefact LIMIT 1) a, generate_series(1, 49) i`)
+		  FROM (SELECT * FROM support_artefact LIMIT 1) a, generate_series(1, 49) i RETURNING *)
+		INSERT INTO audit_event (tenant_id, id, at, actor_kind, actor_id, action, subject, outcome, details)
+		SELECT m.tenant_id, 'evt_' || m.id, m.at, 'agent', m.person, 'case.artefact.attached', m.case_id, 'success', jsonb_build_object('artefact', m.id) FROM made m`)
 	require.NoError(t, err)
 	apptest.Refused(t, c.Do(t, d.agent, http.MethodPost, "/artefacts", d.Artefact(t, client.ArtefactReproofing, "IDC-1")), http.StatusConflict, client.ProblemCodeNotAllowedInState)
 }

@@ -420,7 +420,7 @@ func TestRedTeam_TheDatabaseWantsTwoHumansToo(t *testing.T) { // R-122, R-124, R
 	require.NoError(t, err)
 	defer func() { _ = tx.Rollback(t.Context()) }()
 	for _, sql := range []string{
-		`UPDATE recovery SET state = 'cooling_off', version = version + 1, tier = 'high', approved = '{stf_a,stf_b}', held_at = holdfast_now(), not_before = holdfast_now()`,
+		`UPDATE recovery SET state = 'cooling_off', version = version + 1, tier = 'high', approved = '{stf_a,stf_b}', held_at = holdfast_now(), not_before = holdfast_now() + interval '48 hours'`,
 		`INSERT INTO audit_event (tenant_id, id, at, actor_kind, action, subject, recovery_id, recovery_version, from_state, to_state, outcome)
 		 SELECT tenant_id, 'evt_x', holdfast_now(), 'agent', 'recovery.approved', id, id, version, 'assisted', 'cooling_off', 'success' FROM recovery`,
 	} {

@@ -138,6 +138,7 @@ func TestAuthenticate_AcceptsALiveCredentialAndNothingElse(t *testing.T) {
 	w.exec(`update client_credential set created_at = created_at - interval '91 days', expires_at = holdfast_now() where public_id = $1`, expired.Credential.PublicID)
 	require.NoError(t, w.Revoke(t.Context(), credential.RevokeCommand{Tenant: "demo", Client: revoked.Client.ID, Credential: revoked.Credential.PublicID, By: operator()}))
 	require.NoError(t, w.Revoke(t.Context(), credential.RevokeCommand{Tenant: "demo", Client: disabled.Client.ID, By: operator()}))
+	w.exec(`alter table client_credential disable trigger ended_for_good`)
 	w.exec(`update client_credential set revoked_at = null where public_id = $1`, disabled.Credential.PublicID)
 	w.exec(`delete from client_credential where public_id = $1`, deleted.Credential.PublicID)
 	var wrongSecret string // well formed, with its checksum, under a public id that exists
