@@ -3274,7 +3274,7 @@ type ListAuditEventsParams struct {
 	// RecoveryID Events of this recovery.
 	RecoveryID *RecoveryID `form:"recovery_id,omitempty" json:"recovery_id,omitempty"`
 
-	// CaseID Events about this support case.
+	// CaseID Events about this support case. Its recovery_id gives them together with those of the recovery.
 	CaseID *ID `form:"case_id,omitempty" json:"case_id,omitempty"`
 
 	// Subject Events about this thing, whatever it is.

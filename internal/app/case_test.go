@@ -94,4 +94,29 @@ func TestCase_WhoLostEverythingGetsInAfterTheHold(t *testing.T) { // R-121, R-12
 	require.Equal(t, 2, apptest.Query[int](t, d.Service,
 		`SELECT count(DISTINCT actor_id) FROM audit_event WHERE action IN ('case.approved', 'case.executed') AND subject = $1 AND details->>'proposal' = $2
 		    AND (details->>'took_ms')::int >= 0 AND (details->>'hasty')::boolean`, c.ID, p.ID), "approved within seconds of reading")
+	allOfACase(t, d, c.ID, claim.ID)
+}
+
+// allOfACase demands that an auditor who asks for a case gets everything that was done in it, and who asks for its recovery gets that too.
+func allOfACase(t *testing.T, d *desk, id, recovery string) {
+	t.Helper()
+	a := newAuditor(t, d.Service, apptest.Tenant)
+	actions, seen := map[string]int{}, map[string]bool{}
+	for _, e := range a.events(t, "?case_id="+id+"&limit=500") {
+		require.Equal(t, id, e.Subject)
+		actions[e.Action]++
+		seen[e.ID] = true
+	}
+	for action, n := range map[string]int{
+		"case.opened": 1, "case.noted": 1, "case.artefact.attached": 1, "case.proposed": 1, "case.assigned": 2, "case.approved": 1, "case.executed": 1,
+	} {
+		require.Equal(t, n, actions[action], action)
+	}
+	require.GreaterOrEqual(t, actions["agent.account.read"], 4)
+	ofBoth := a.events(t, "?recovery_id="+recovery+"&limit=500")
+	for _, e := range ofBoth {
+		delete(seen, e.ID)
+		require.NotNil(t, e.Account, "%s concerns the account", e.Action)
+	}
+	require.Empty(t, seen, "the recovery's events have the case's among them")
 }

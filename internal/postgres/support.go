@@ -202,7 +202,7 @@ func (s *Cases) Assigning(ctx context.Context, q support.ListQuery, fn func(supp
 			return err
 		}
 		for _, row := range rows {
-			out.Waiting = append(out.Waiting, support.Waiting{Case: row.CaseID, Proposal: row.ID, Security: row.Security, ExpiresAt: row.ExpiresAt.UTC()})
+			out.Waiting = append(out.Waiting, support.Waiting{Case: row.CaseID, Proposal: row.ID, Recovery: row.RecoveryID, Security: row.Security, ExpiresAt: row.ExpiresAt.UTC()})
 		}
 		return fn(t, out)
 	})

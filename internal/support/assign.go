@@ -45,7 +45,7 @@ func (s *Service) Assign(ctx context.Context, cmd AssignCommand) (Assigned, erro
 			Tenant: tenant, Case: w.Case, At: in.Now, Staff: seen(cmd.Who),
 			Assign: &Assignment{Proposal: w.Proposal, Person: person, At: in.Now, ExpiresAt: until},
 			Events: []audit.Event{{
-				Tenant: tenant, At: in.Now, Actor: cmd.Who.Actor(), Action: audit.CaseAssigned, Subject: w.Case, Outcome: audit.Success,
+				Tenant: tenant, At: in.Now, Actor: cmd.Who.Actor(), Action: audit.CaseAssigned, Subject: w.Case, Recovery: w.Recovery, Outcome: audit.Success,
 				RequestID: cmd.RequestID, Details: map[string]any{"proposal": w.Proposal, "among": len(mine)},
 			}},
 		})

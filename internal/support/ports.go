@@ -183,6 +183,7 @@ type Queue struct {
 // Waiting is a proposal that somebody could be given.
 type Waiting struct {
 	Case, Proposal string
+	Recovery       string // the case's; not told of what the person holds already
 	Security       bool
 	ExpiresAt      time.Time
 }

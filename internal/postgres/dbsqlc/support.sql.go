@@ -747,7 +747,7 @@ func (q *Queries) StaleCases(ctx context.Context, db DBTX, atMost int32) ([]Stal
 }
 
 const waitingProposals = `-- name: WaitingProposals :many
-SELECT p.case_id, p.id, p.security, p.expires_at
+SELECT p.case_id, p.id, p.recovery_id, p.security, p.expires_at
   FROM support_proposal p JOIN support_case c ON c.tenant_id = p.tenant_id AND c.id = p.case_id
  WHERE p.tenant_id = $1 AND p.status = 'open' AND p.expires_at > $2
    AND p.person <> $3 AND NOT (c.workers && $4::text[]) AND NOT (c.barred && $4::text[])
@@ -766,10 +766,11 @@ type WaitingProposalsParams struct {
 }
 
 type WaitingProposalsRow struct {
-	CaseID    string
-	ID        string
-	Security  bool
-	ExpiresAt time.Time
+	CaseID     string
+	ID         string
+	RecoveryID string
+	Security   bool
+	ExpiresAt  time.Time
 }
 
 // What one could be given: of cases that they have no part in, never given to them before, and not in the hands of two already.
@@ -790,6 +791,7 @@ func (q *Queries) WaitingProposals(ctx context.Context, db DBTX, arg WaitingProp
 		if err := rows.Scan(
 			&i.CaseID,
 			&i.ID,
+			&i.RecoveryID,
 			&i.Security,
 			&i.ExpiresAt,
 		); err != nil {

@@ -125,7 +125,7 @@ SELECT p.case_id, p.id, p.security, s.expires_at
 
 -- name: WaitingProposals :many
 -- What one could be given: of cases that they have no part in, never given to them before, and not in the hands of two already.
-SELECT p.case_id, p.id, p.security, p.expires_at
+SELECT p.case_id, p.id, p.recovery_id, p.security, p.expires_at
   FROM support_proposal p JOIN support_case c ON c.tenant_id = p.tenant_id AND c.id = p.case_id
  WHERE p.tenant_id = @tenant_id AND p.status = 'open' AND p.expires_at > @now
    AND p.person <> @person AND NOT (c.workers && @names::text[]) AND NOT (c.barred && @names::text[])
