@@ -941,7 +941,6 @@ func (e RedemptionActions) Valid() bool {
 // Defines values for SignalType.
 const (
 	AccountErased             SignalType = "account.erased"
-	AccountFrozen             SignalType = "account.frozen"
 	AccountUnfrozen           SignalType = "account.unfrozen"
 	CredentialMustChange      SignalType = "credential.must_change"
 	FactorBound               SignalType = "factor.bound"
@@ -958,15 +957,12 @@ const (
 	RecoveryVetoed            SignalType = "recovery.vetoed"
 	SavedCodeIssued           SignalType = "saved_code.issued"
 	SavedCodeUsed             SignalType = "saved_code.used"
-	SessionsRevoked           SignalType = "sessions.revoked"
 )
 
 // Valid indicates whether the value is a known member of the SignalType enum.
 func (e SignalType) Valid() bool {
 	switch e {
 	case AccountErased:
-		return true
-	case AccountFrozen:
 		return true
 	case AccountUnfrozen:
 		return true
@@ -999,8 +995,6 @@ func (e SignalType) Valid() bool {
 	case SavedCodeIssued:
 		return true
 	case SavedCodeUsed:
-		return true
-	case SessionsRevoked:
 		return true
 	default:
 		return false

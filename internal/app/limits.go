@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast/holdfast/internal/limit"
 	"github.com/holdfast/holdfast/internal/recovery"
 	"github.com/holdfast/holdfast/internal/secret"
+	"github.com/holdfast/holdfast/internal/signal"
 	"github.com/holdfast/holdfast/internal/throttle"
 )
 
@@ -42,6 +43,7 @@ func Limits(cfg config.Config) ([]limit.Limit, error) {
 	out = append(out, recovery.RowLimits()...)
 	out = append(out, textRules(cfg).Limits()...)
 	out = append(out, overload(cfg).Limits()...)
+	out = append(out, signal.Limits()...)
 	return append(out, savedcode.Limits()...), nil
 }
 

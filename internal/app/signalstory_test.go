@@ -86,14 +86,23 @@ func TestAReversal_PutsTheThiefOutBeforeItLetsTheOwnerIn(t *testing.T) {
 	require.Equal(t, client.StateReversed, c.Read(t).State)
 	require.ElementsMatch(t, []string{
 		"risc/event-type/account-disabled", "caep/event-type/session-revoked", "caep/event-type/credential-change password revoke",
-	}, uris(t, s, there.Await(t, "/set", 3)))
+		"risc/event-type/account-credential-change-required",
+	}, uris(t, s, there.Await(t, "/set", 4)))
 	for _, got := range there.All("/set") {
 		if o := open(t, s, got); strings.HasSuffix(o.uri(), "account-disabled") {
 			require.Equal(t, "hijacking", o.claims()["reason"])
 		}
 	}
-	hooks := there.Await(t, "/hook", 2)
-	require.Equal(t, []string{"recovery.reversed", "account.unfrozen"}, []string{checked(t, hook, hooks[0]).Type, checked(t, hook, hooks[1]).Type})
+	types := func() []string {
+		out := []string{}
+		for _, got := range there.All("/hook") {
+			out = append(out, checked(t, hook, got).Type)
+		}
+		return out
+	}
+	there.Await(t, "/hook", 3)
+	require.ElementsMatch(t, []string{"recovery.reversed", "credential.must_change", "account.unfrozen"}, types())
+	require.Equal(t, "account.unfrozen", types()[2], "after what puts the thief out")
 	var waits client.WebhookDelivery
 	for _, d := range deliveries(t, s, set.ID) {
 		if strings.HasSuffix(*d.Event, "account-enabled") {
@@ -107,6 +116,14 @@ func TestAReversal_PutsTheThiefOutBeforeItLetsTheOwnerIn(t *testing.T) {
 	awaitDelivery(t, s, set.ID, waits.ID, stands(client.Delivered))
 	all := uris(t, s, there.All("/set"))
 	require.Equal(t, "risc/event-type/account-enabled", all[len(all)-1])
+	causes := map[string]bool{}
+	for _, got := range there.All("/set") {
+		causes[open(t, s, got).Cause] = true
+	}
+	require.Len(t, causes, 1, "one cause, one txn")
+	s.Advance(t, 40*apptest.Day)
+	settle(t, s)
+	require.Equal(t, 1, apptest.Query[int](t, s, `SELECT count(*) FROM signal_delivery WHERE event_uri LIKE '%account-enabled'`), "the door opens once")
 }
 
 // R-166, R-188: changes of addresses are told without an address; an erased account is told by its name, which is then gone.

@@ -102,8 +102,8 @@ const (
 	PolicyActivated        Action = "policy.activated"
 	AuthorisationFailed    Action = "authorisation.failed"
 	AccountsImported       Action = "account.imported"
-	AuditRead              Action = "audit.read"     // events were looked at: one event for a request
-	AuditExported          Action = "audit.exported" // events were taken away
+	AuditRead              Action = "audit.read"         // events were looked at: one event for a request
+	AuditExported          Action = "audit.exported"     // events were taken away
 	RecoveryForgotten      Action = "recovery.forgotten" // its working data were deleted, because their time was over
 	HoldSet                Action = "retention.hold.set" // nothing of an account, or of a tenant, is deleted any more
 	HoldLifted             Action = "retention.hold.lifted"
@@ -131,10 +131,6 @@ const (
 
 // What is told to other systems, and who manages that (requirements.md, section 5 and L).
 const (
-	AccountFrozen        Action = "account.frozen"
-	AccountUnfrozen      Action = "account.unfrozen"
-	SessionsRevoked      Action = "sessions.revoked"
-	CredentialMustChange Action = "credential.must_change" //nolint:gosec // the name of an action.
 	WebhookCreated       Action = "webhook.created"
 	WebhookPaused        Action = "webhook.paused"
 	WebhookResumed       Action = "webhook.resumed"

@@ -179,10 +179,14 @@ func (s *Service) redeemed(cmd RedeemCommand, in Loaded, rec GrantRecord, code *
 	change.Notices = s.notices(step, in.Account, in.Now)
 	if usedSaved {
 		change.NewSaved = &NewSavedCode{ID: s.newID("svc", in.Now), Prefix: code.prefix, PHC: code.phc}
-		change.Events = []audit.Event{{
-			Tenant: cmd.Tenant, At: in.Now, Actor: change.By, Action: audit.SavedCodesIssued, Subject: in.Account.ID, Recovery: in.Recovery.ID,
-			Outcome: audit.Success, Reason: "replacement", Details: map[string]any{"replaces": used.Source, "saved_code": change.NewSaved.ID},
-		}}
+		saved := audit.Event{
+			Tenant: cmd.Tenant, At: in.Now, Actor: change.By, Action: audit.SavedCodeUsed, Subject: in.Account.ID, Recovery: in.Recovery.ID,
+			Outcome: audit.Success, Details: map[string]any{"saved_code": used.Source}, // told now: before, nobody outside hears of a claim
+		}
+		change.Events = append(change.Events, saved)
+		saved.Action, saved.Reason = audit.SavedCodesIssued, "replacement"
+		saved.Details = map[string]any{"replaces": used.Source, "saved_code": change.NewSaved.ID}
+		change.Events = append(change.Events, saved)
 		change.Notices = append(change.Notices, s.notices(Step{Next: step.Next, Notices: []NoticeKind{NoticeCodeReplaced}}, in.Account, in.Now)...)
 	}
 	// Whoever was in the account before may have asked for its erasure. Who has now shown that it is theirs can ask again.

@@ -39,16 +39,12 @@ var meanings = map[audit.Action]func(audit.Event) []Signal{
 	audit.RecoveryCompleted:      completed,
 	audit.RecoveryProbationEnded: probationEnded,
 	audit.RecoveryReversed:       reversed,
-	audit.CredentialMustChange:   mustChange,
 	audit.FactorBound:            factorBound,
 	audit.FactorRevoked:          factorRevoked,
 	audit.SavedCodesIssued:       savedCodes(SavedCodeIssued, "create"),
 	audit.SavedCodeUsed:          savedCodes(SavedCodeUsed, "delete"),
 	audit.AccountReplaced:        addresses,
-	audit.AccountFrozen:          frozen,
-	audit.AccountUnfrozen:        unfrozen,
 	audit.AccountErased:          erased,
-	audit.SessionsRevoked:        sessionsRevoked,
 }
 
 // Of gives what an audit event means to others, nothing for most. Details are read as the core writes them, before they
@@ -114,7 +110,9 @@ func completed(e audit.Event) []Signal {
 	if until, ok := e.Details["probation_until"].(time.Time); ok && until.After(e.At) {
 		p := data(e)
 		p["probation_until"] = until.UTC().Format(time.RFC3339)
-		out = append(out, Signal{Type: ProbationStarted, Data: p, Sets: []Set{risk(e, "MEDIUM", "RECOVERY_PROBATION")}})
+		began := risk(e, "MEDIUM", "RECOVERY_PROBATION")
+		began.Claims["initiating_entity"] = by
+		out = append(out, Signal{Type: ProbationStarted, Data: p, Sets: []Set{began}})
 	}
 	return out
 }
@@ -123,24 +121,24 @@ func probationEnded(e audit.Event) []Signal {
 	return []Signal{{Type: ProbationEnded, Data: data(e), Sets: []Set{risk(e, "LOW", "RECOVERY_PROBATION_ENDED")}}}
 }
 
-// reversed puts out who got in, and lets the owner back once the receiver has acknowledged that.
+// reversed puts out who got in, and has the owner choose new credentials; it lets the owner back once the receiver has acknowledged
+// that. It is the one moment at which an account is known to have been in somebody else's hands: a flag or an objection stops a claim,
+// and is no reason to shut the owner out elsewhere (ADR 0031).
 func reversed(e audit.Event) []Signal {
+	by := entity(e.Actor.Kind)
 	sets := []Set{
 		{Event: AccountDisabled, Claims: map[string]any{"reason": "hijacking"}},
-		sessions("user", "The account was taken over and is given back; all sessions are over."),
+		sessions(by, "The account was taken over and is given back; all sessions are over."),
 	}
 	actions, _ := e.Details["actions"].([]string)
 	for _, credential := range given(e, actions) {
-		sets = append(sets, credentialSet(credential, "revoke", "user", "Bound by who had taken the account over."))
+		sets = append(sets, credentialSet(credential, "revoke", by, "Bound by who had taken the account over."))
 	}
 	return []Signal{
 		{Type: Reversed, Data: data(e), Sets: sets},
+		{Type: MustChange, Data: data(e), Sets: []Set{{Event: CredentialRequired, Claims: map[string]any{}}}},
 		{Type: AccountUnfrozen, Data: data(e), Sets: []Set{{Event: AccountEnabled, Claims: map[string]any{}}}, After: true},
 	}
-}
-
-func mustChange(e audit.Event) []Signal {
-	return []Signal{{Type: MustChange, Data: data(e), Sets: []Set{{Event: CredentialRequired, Claims: map[string]any{}}}}}
 }
 
 func factorBound(e audit.Event) []Signal {
@@ -195,20 +193,8 @@ func addresses(e audit.Event) []Signal {
 	return []Signal{{Type: t, Data: data(e), Sets: []Set{{Event: RecoveryInfoChanged, Claims: map[string]any{}}}}}
 }
 
-func frozen(e audit.Event) []Signal {
-	return []Signal{{Type: AccountFrozen, Data: data(e), Sets: []Set{{Event: AccountDisabled, Claims: map[string]any{"reason": "hijacking"}}}}}
-}
-
-func unfrozen(e audit.Event) []Signal {
-	return []Signal{{Type: AccountUnfrozen, Data: data(e), Sets: []Set{{Event: AccountEnabled, Claims: map[string]any{}}}}}
-}
-
 func erased(e audit.Event) []Signal {
 	return []Signal{{Type: AccountErased, Data: data(e), Sets: []Set{{Event: AccountPurged, Claims: map[string]any{}}}}}
-}
-
-func sessionsRevoked(e audit.Event) []Signal {
-	return []Signal{{Type: SessionsRevoked, Data: data(e), Sets: []Set{sessions(entity(e.Actor.Kind), "Sessions were ended.")}}}
 }
 
 // data is what every webhook says: which recovery, where one is concerned. The account's name joins it when it is sent.

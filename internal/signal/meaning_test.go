@@ -40,7 +40,6 @@ func story() map[string]audit.Event {
 		"completed_assisted": happened(audit.RecoveryCompleted, audit.ActorClient, assisted),
 		"probation_ended":    happened(audit.RecoveryProbationEnded, audit.ActorSystem, nil),
 		"reversed":           happened(audit.RecoveryReversed, audit.ActorOwner, map[string]any{"actions": []string{"reset_password"}}),
-		"must_change":        happened(audit.CredentialMustChange, audit.ActorOperator, nil),
 		"factor_bound":       happened(audit.FactorBound, audit.ActorClient, map[string]any{"factor": "fac_1", "kind": "totp"}),
 		"factor_revoked":     happened(audit.FactorRevoked, audit.ActorAgent, map[string]any{"factor": "fac_1", "kind": "totp", "pending": false}),
 		"codes_issued":       happened(audit.SavedCodesIssued, audit.ActorClient, map[string]any{"codes": 10}),
@@ -48,10 +47,7 @@ func story() map[string]audit.Event {
 		"address_added":      happened(audit.AccountReplaced, audit.ActorClient, map[string]any{"channels_added": 1, "channels_removed": 0}),
 		"address_removed":    happened(audit.AccountReplaced, audit.ActorClient, map[string]any{"channels_added": 0, "channels_removed": 1}),
 		"address_changed":    happened(audit.AccountReplaced, audit.ActorClient, map[string]any{"channels_added": 1, "channels_removed": 1}),
-		"frozen":             happened(audit.AccountFrozen, audit.ActorAgent, nil),
-		"unfrozen":           happened(audit.AccountUnfrozen, audit.ActorAgent, nil),
 		"erased":             happened(audit.AccountErased, audit.ActorClient, nil),
-		"sessions_revoked":   happened(audit.SessionsRevoked, audit.ActorSystem, nil),
 	}
 }
 

@@ -22,10 +22,8 @@ const (
 	AddressAdded      Type = "recovery_address.added"
 	AddressRemoved    Type = "recovery_address.removed"
 	AddressChanged    Type = "recovery_address.changed"
-	AccountFrozen     Type = "account.frozen"
 	AccountUnfrozen   Type = "account.unfrozen"
 	AccountErased     Type = "account.erased"
-	SessionsRevoked   Type = "sessions.revoked"
 	Verification      Type = "stream.verification"
 )
 
@@ -33,7 +31,7 @@ const (
 func Types() []Type {
 	return []Type{
 		CoolingOffEntered, Contested, Vetoed, Completed, ProbationStarted, ProbationEnded, Reversed, MustChange, FactorBound, FactorRevoked,
-		SavedCodeIssued, SavedCodeUsed, AddressAdded, AddressRemoved, AddressChanged, AccountFrozen, AccountUnfrozen, AccountErased, SessionsRevoked,
+		SavedCodeIssued, SavedCodeUsed, AddressAdded, AddressRemoved, AddressChanged, AccountUnfrozen, AccountErased,
 	}
 }
 
