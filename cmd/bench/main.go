@@ -144,7 +144,7 @@ func (l *lab) measure(ctx context.Context) error {
 		if !l.wants(part.name) {
 			continue
 		}
-		if part.name != "idle" && !l.warm {
+		if part.name != "idle" && part.name != "verify" && !l.warm {
 			if err := l.warmUp(ctx); err != nil {
 				return fmt.Errorf("warm up: %w", err)
 			}
