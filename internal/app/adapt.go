@@ -120,6 +120,7 @@ func (l limits) AllowRefusedCredential(ctx context.Context, source netip.Addr) e
 func (l limits) AllowStart(ctx context.Context, tenant string, source netip.Addr, identifier, device []byte) (recovery.Velocity, error) {
 	takes := []throttle.Take{
 		{Rule: throttle.StartSource, Key: throttle.SourceKey(source)},
+		{Rule: throttle.StartNetwork, Key: throttle.NetworkKey(source)},
 		{Rule: throttle.StartIdentifier, Key: hex.EncodeToString(identifier)},
 		{Rule: throttle.RequestClient, Key: share(tenant)},
 	}

@@ -92,3 +92,28 @@ func TestAServer_ReadsItsOwnQuota(t *testing.T) {
 	require.Regexp(t, `^(1[0-9]|20)$`, a.Header.Get("Retry-After"), "exact: a third of the minute, no coarse step")
 	require.Empty(t, begin(t, s, 1, nil).Header.Values("RateLimit"))
 }
+
+// R-069, R-071, R-078, T41. Who rotates through the /64s of one /48, or the addresses of one /24, is one network; the next one is
+// another's, and a refusal is alike for known and unknown.
+func TestANetwork_IsLimitedWhateverSourceOfItAsks(t *testing.T) {
+	t.Parallel()
+	s := apptest.New(t, apptest.WithEnv("HOLDFAST_LIMITS=start_network=12-H"))
+	s.Register(t, apptest.Person{Ref: "ada", Email: ada})
+	for name, tc := range map[string]struct{ from, other string }{
+		"/48": {"2001:db8:7:%x::1", "2001:db8:8:%x::1"},
+		"/24": {"203.0.113.%d", "198.51.100.%d"},
+	} {
+		from := func(pattern string, n int) func(*client.StartRequest) {
+			ip := fmt.Sprintf(pattern, n+1)
+			return func(b *client.StartRequest) { b.Client.IP = &ip }
+		}
+		for n := range 12 {
+			require.Equal(t, http.StatusCreated, begin(t, s, n, from(tc.from, n)).Status, name)
+		}
+		apptest.Refused(t, begin(t, s, 20, from(tc.from, 20)), http.StatusTooManyRequests, client.ProblemCodeThrottled)
+		known := apptest.Claimant{Identifier: apptest.Email(ada)}.Body()
+		from(tc.from, 21)(&known)
+		apptest.Refused(t, s.Do(t, apptest.Request{Method: http.MethodPost, Path: "/v1/recoveries", As: s.AppToken, Body: known}), http.StatusTooManyRequests, client.ProblemCodeThrottled)
+		require.Equal(t, http.StatusCreated, begin(t, s, 21, from(tc.other, 1)).Status, name)
+	}
+}

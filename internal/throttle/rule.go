@@ -15,9 +15,10 @@ import (
 // Name is the name of a rule, as in the log and in the settings. It never reaches a caller.
 type Name string
 
-// The rules. The last word says what their key is: a source (SourceKey), a hashed identifier or device, or an API client.
+// The rules. The last word says what their key is: a source (SourceKey), the network around it (NetworkKey), a hashed identifier or device, or an API client.
 const (
 	StartSource      Name = "start_source"
+	StartNetwork     Name = "start_network"
 	StartIdentifier  Name = "start_identifier"
 	StartDevice      Name = "start_device"
 	VerifySource     Name = "verify_source"
@@ -85,6 +86,11 @@ func DefaultRules() Rules {
 			Name:    StartSource,
 			Windows: []Window{perHour(10), perDay(30)},
 			Reason:  "one household starts few recoveries; a script that walks a list of addresses starts many",
+		},
+		{
+			Name:    StartNetwork,
+			Windows: []Window{perHour(300)},
+			Reason:  "one customer of a provider is often given a /24 or a /48 to rotate in, which is 65,536 sources; no place of honest people starts so many",
 		},
 		{
 			Name:    StartIdentifier,
@@ -181,7 +187,11 @@ func (r Rules) Limits() []limit.Limit {
 	out := make([]limit.Limit, 0, len(r))
 	for _, rule := range r {
 		l := limit.Limit{Wall: limit.Edge, Name: string(rule.Name), Per: rule.per(), WhenDown: "refuses (503)", Reason: rule.Reason}
-		if l.Per != "source" {
+		switch l.Per {
+		case "source":
+		case "network":
+			l.Per = "network (/24, /48)"
+		default:
 			l.Wall = limit.Identity
 		}
 		if rule.WhenDown == Pass {

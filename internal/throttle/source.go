@@ -75,20 +75,26 @@ func isTrusted(addr netip.Addr, trusted []netip.Prefix) bool {
 	return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
+// NetworkKey names the network around an address: its /24 for IPv4, its /48 for IPv6, as audit events hold it. Whoever rents
+// addresses rents them in such blocks.
+func NetworkKey(addr netip.Addr) string { return prefixKey(addr, 24, 48) }
+
 // SourceKey names the source that an address belongs to: the address itself for IPv4, its /64 for IPv6, because whoever has
 // one address of a /64 has them all. The zero address is a source of its own.
-func SourceKey(addr netip.Addr) string {
+func SourceKey(addr netip.Addr) string { return prefixKey(addr, 32, 64) }
+
+func prefixKey(addr netip.Addr, four, six int) string {
 	if !addr.IsValid() {
 		return "unknown"
 	}
 	addr = plain(addr)
-	bits := 64
+	bits := six
 	if addr.Is4() {
-		bits = 32
+		bits = four
 	}
 	prefix, err := addr.Prefix(bits)
 	if err != nil {
-		return "unknown" // both widths fit their families
+		return "unknown" // the widths fit their families
 	}
 	return prefix.String()
 }

@@ -140,3 +140,14 @@ func FuzzSourceKey(f *testing.F) {
 		require.Equal(t, prefix.Masked(), prefix)
 	})
 }
+
+// the network around a source is what is rented as one.
+func TestNetworkKey_IsWhatIsRentedAsOne(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"203.0.113.7": "203.0.113.0/24", "::ffff:203.0.113.200": "203.0.113.0/24", "2001:db8:7:ffff::1": "2001:db8:7::/48", "2001:db8:7::%eth0": "2001:db8:7::/48",
+	} {
+		require.Equal(t, want, throttle.NetworkKey(netip.MustParseAddr(text)))
+	}
+	require.Equal(t, "unknown", throttle.NetworkKey(netip.Addr{}))
+}
