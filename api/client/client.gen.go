@@ -1893,6 +1893,66 @@ type CaseSummary struct {
 // CaseSupport Whether people help with this recovery. `deciding` says that two of them are to decide. It is the same whatever an agent thinks.
 type CaseSupport string
 
+// CaseTrail Who looked at what, who decided what, and how fast.
+type CaseTrail struct {
+	// CaseID The id of a case.
+	CaseID CaseID `json:"case_id"`
+
+	// Decisions Every decision, the earliest first.
+	Decisions []CaseTrailDecision `json:"decisions"`
+
+	// Events The events about it, newest first.
+	Events []AuditEvent `json:"events"`
+
+	// NextCursor An audit event's id. Ids sort by time.
+	NextCursor *EventID `json:"next_cursor,omitempty"`
+}
+
+// CaseTrailDecision One human's word on a proposal.
+type CaseTrailDecision struct {
+	// Approved Whether for it or against it.
+	Approved bool `json:"approved"`
+
+	// DecidedAt When.
+	DecidedAt time.Time `json:"decided_at"`
+
+	// DrawnAt When the person was given it.
+	DrawnAt *time.Time `json:"drawn_at,omitempty"`
+
+	// EventID An audit event's id. Ids sort by time.
+	EventID EventID `json:"event_id"`
+
+	// FirstLookAt When the person first read the case after that.
+	FirstLookAt *time.Time `json:"first_look_at,omitempty"`
+
+	// Hasty Sooner after reading than anybody can judge.
+	Hasty bool `json:"hasty"`
+
+	// Outcome What is proposed, or was decided. An approval begins a hold; a denial can be appealed.
+	Outcome CaseOutcome `json:"outcome"`
+
+	// Person Who decided, as the trail calls them.
+	Person string `json:"person"`
+
+	// ProposalID The id of a proposal.
+	ProposalID ProposalID `json:"proposal_id"`
+
+	// ProposedBy The person who proposed it; an AI agent's owner.
+	ProposedBy string `json:"proposed_by"`
+
+	// ProposedByAi An AI agent proposed it.
+	ProposedByAi bool `json:"proposed_by_ai"`
+
+	// Reason In their words, which are data.
+	Reason *string `json:"reason,omitempty"`
+
+	// SecondsFromDraw From being given it to deciding.
+	SecondsFromDraw *int `json:"seconds_from_draw,omitempty"`
+
+	// SecondsFromFirstLook From the first look to deciding.
+	SecondsFromFirstLook *int `json:"seconds_from_first_look,omitempty"`
+}
+
 // Challenge An open challenge. It never shows an address.
 type Challenge struct {
 	// ExpiresAt When this ends by itself.
@@ -2099,6 +2159,75 @@ type Controls struct {
 
 // DeliveryID The id of a delivery, which is the webhook-id of a webhook and the jti of a token.
 type DeliveryID = string
+
+// DeskPair How often two people met.
+type DeskPair struct {
+	// Person As the trail calls them.
+	Person string `json:"person"`
+
+	// Proposals Over how many.
+	Proposals int `json:"proposals"`
+}
+
+// DeskWork A page of people.
+type DeskWork struct {
+	// NextCursor The id of a thing or of somebody.
+	NextCursor *AuditSubject `json:"next_cursor,omitempty"`
+
+	// People Humans and AI agents by their id.
+	People []DeskWorker `json:"people"`
+}
+
+// DeskWorker What one of them did.
+type DeskWorker struct {
+	// Actor Who acted.
+	Actor struct {
+		// ID Who exactly, where that is known.
+		ID *string `json:"id,omitempty"`
+
+		// Kind client, claimant, owner, agent, ai, operator or system.
+		Kind string `json:"kind"`
+	} `json:"actor"`
+
+	// Approved Decisions for.
+	Approved int `json:"approved"`
+
+	// Cases On how many they did something.
+	Cases int `json:"cases"`
+
+	// Deciders Who decided about the same proposals.
+	Deciders []DeskPair `json:"deciders"`
+
+	// Drawn Proposals that they were given.
+	Drawn int `json:"drawn"`
+
+	// Flagged Flags.
+	Flagged int `json:"flagged"`
+
+	// Hasty Of them sooner than anybody can judge.
+	Hasty int `json:"hasty"`
+
+	// Looks How often they read one.
+	Looks int `json:"looks"`
+
+	// MedianSecondsFromDraw From being given a proposal to deciding; 0 without decisions.
+	MedianSecondsFromDraw int `json:"median_seconds_from_draw"`
+
+	// MedianSecondsFromLook From the last look to deciding.
+	MedianSecondsFromLook int `json:"median_seconds_from_look"`
+
+	// Proposed Proposals.
+	Proposed int `json:"proposed"`
+
+	// Proposers Whose proposals they decided about, the most first.
+	Proposers []DeskPair `json:"proposers"`
+
+	// Refused What they tried and must not, or was not there.
+	Refused int `json:"refused"`
+
+	// Rejected Decisions against.
+	Rejected int `json:"rejected"`
+}
 
 // DetectorName A detector's name, which is also its runbook's.
 type DetectorName = string
@@ -3248,6 +3377,15 @@ type AcknowledgeAlertParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// GetCaseTrailParams defines parameters for GetCaseTrail.
+type GetCaseTrailParams struct {
+	// Cursor The `next_cursor` of the page before.
+	Cursor *EventID `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit How many events, 100 when left out.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // GetAuditConsistencyParams defines parameters for GetAuditConsistency.
 type GetAuditConsistencyParams struct {
 	// From The size of the earlier checkpoint.
@@ -3316,6 +3454,21 @@ type ExportAuditParams struct {
 
 // ExportAuditParamsFormat defines parameters for ExportAudit.
 type ExportAuditParamsFormat string
+
+// ListDeskWorkParams defines parameters for ListDeskWork.
+type ListDeskWorkParams struct {
+	// Since From this time on (RFC 3339).
+	Since *AuditTime `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Before this time (RFC 3339).
+	Until *AuditTime `form:"until,omitempty" json:"until,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *AuditSubject `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit How many, 100 when left out.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+}
 
 // OpenCaseParams defines parameters for OpenCase.
 type OpenCaseParams struct {
@@ -3937,6 +4090,16 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/alerts/{alert_id}/acknowledge (the `AcknowledgeAlert` operationId).
 	AcknowledgeAlert(ctx context.Context, alertID AlertID, params *AcknowledgeAlertParams, body AcknowledgeAlertJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetCaseTrail Read the trail of a support case
+	//
+	// Scope `audit:read`; people only. Who opened and read the case and when, what was proposed, who was drawn to decide (`case.assigned`),
+	// newest first, a page at a time; and every decision with its reason and the seconds from the draw and from the first look. All
+	// of it is from the events, but for the words of the reasons, which go when the account is erased. Nothing is shown of the account.
+	// Reading is an event itself, `audit.read`.
+	//
+	// Corresponds with GET /v1/audit/cases/{case_id} (the `GetCaseTrail` operationId).
+	GetCaseTrail(ctx context.Context, caseID CaseID, params *GetCaseTrailParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetAuditCheckpoint The newest checkpoint
 	//
 	// Scope `audit:read`. Origin, size and root of the installation's log as a signed note (C2SP tlog-checkpoint), with the
@@ -3994,6 +4157,15 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/audit/keys (the `GetAuditKeys` operationId).
 	GetAuditKeys(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListDeskWork List what people did on cases
+	//
+	// Scope `audit:read`; people only. Of a period of 31 days at most, the last ones when left out: for each human and AI agent who worked on cases
+	// what they did, how fast they decided, and whom they met over proposals. From the events alone, by their id, a page at a time.
+	// Reading is an event itself, `audit.read`.
+	//
+	// Corresponds with GET /v1/audit/people (the `ListDeskWork` operationId).
+	ListDeskWork(ctx context.Context, params *ListDeskWorkParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetAuditTile A tile of hashes
 	//
 	// Scope `audit:read`. Up to 256 hashes of the installation's log (C2SP tlog-tiles), such as `0/x001/067` or `0/x001/067.p/12`.
@@ -4035,7 +4207,8 @@ type ClientInterface interface {
 	// Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
 	// then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
 	// the case sees neither link nor address; without a page for such links, `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the same answer.
-	// No request about a case takes a destination, a code or a secret, and no answer gives one.
+	// No request about a case takes a destination, a code or a secret, and no answer gives one. Who opens a case that is open takes part in
+	// it, and decides nothing about it.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4047,7 +4220,8 @@ type ClientInterface interface {
 	// Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
 	// then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
 	// the case sees neither link nor address; without a page for such links, `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the same answer.
-	// No request about a case takes a destination, a code or a secret, and no answer gives one.
+	// No request about a case takes a destination, a code or a secret, and no answer gives one. Who opens a case that is open takes part in
+	// it, and decides nothing about it.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4077,7 +4251,7 @@ type ClientInterface interface {
 	// GetCase Read a case
 	//
 	// Scope `cases:read`. Masked; of the account nothing is shown until something was proven. Agents read open cases, approvers what
-	// they were given. Every reading is written down. To an AI agent, what people wrote is given as `untrusted_text` alone: data
+	// they were given, while it is theirs. Every reading is written down. To an AI agent, what people wrote is given as `untrusted_text` alone: data
 	// between boundaries that the text cannot contain.
 	//
 	// Corresponds with GET /v1/cases/{case_id} (the `GetCase` operationId).
@@ -4087,7 +4261,7 @@ type ClientInterface interface {
 	//
 	// Scope `cases:artefact`, with a fresh and strong sign-in. What somebody else established: by which provider, under which reference,
 	// with which document (its SHA-256), when. It says nothing about what the agent thinks. The recovery goes to people with it. An
-	// artefact is attached once: 409 `artefact_used`.
+	// artefact is attached once: 409 `artefact_used`. A recovery holds 50.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4098,7 +4272,7 @@ type ClientInterface interface {
 	//
 	// Scope `cases:artefact`, with a fresh and strong sign-in. What somebody else established: by which provider, under which reference,
 	// with which document (its SHA-256), when. It says nothing about what the agent thinks. The recovery goes to people with it. An
-	// artefact is attached once: 409 `artefact_used`.
+	// artefact is attached once: 409 `artefact_used`. A recovery holds 50.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4148,7 +4322,7 @@ type ClientInterface interface {
 	// AddCaseNoteWithBody Add a note
 	//
 	// Scope `cases:note`. Words are data: nothing reads them to decide anything. A new note voids an open proposal, because those who
-	// decide are to have seen everything.
+	// decide are to have seen everything. A case holds 200 notes, of which AI agents leave half to people.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4158,7 +4332,7 @@ type ClientInterface interface {
 	// AddCaseNote Add a note
 	//
 	// Scope `cases:note`. Words are data: nothing reads them to decide anything. A new note voids an open proposal, because those who
-	// decide are to have seen everything.
+	// decide are to have seen everything. A case holds 200 notes, of which AI agents leave half to people.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5236,6 +5410,26 @@ func (c *Client) AcknowledgeAlert(ctx context.Context, alertID AlertID, params *
 	return c.Client.Do(req)
 }
 
+// GetCaseTrail Read the trail of a support case
+//
+// Scope `audit:read`; people only. Who opened and read the case and when, what was proposed, who was drawn to decide (`case.assigned`),
+// newest first, a page at a time; and every decision with its reason and the seconds from the draw and from the first look. All
+// of it is from the events, but for the words of the reasons, which go when the account is erased. Nothing is shown of the account.
+// Reading is an event itself, `audit.read`.
+//
+// Corresponds with GET /v1/audit/cases/{case_id} (the `GetCaseTrail` operationId).
+func (c *Client) GetCaseTrail(ctx context.Context, caseID CaseID, params *GetCaseTrailParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCaseTrailRequest(c.Server, caseID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetAuditCheckpoint The newest checkpoint
 //
 // Scope `audit:read`. Origin, size and root of the installation's log as a signed note (C2SP tlog-checkpoint), with the
@@ -5363,6 +5557,25 @@ func (c *Client) GetAuditKeys(ctx context.Context, reqEditors ...RequestEditorFn
 	return c.Client.Do(req)
 }
 
+// ListDeskWork List what people did on cases
+//
+// Scope `audit:read`; people only. Of a period of 31 days at most, the last ones when left out: for each human and AI agent who worked on cases
+// what they did, how fast they decided, and whom they met over proposals. From the events alone, by their id, a page at a time.
+// Reading is an event itself, `audit.read`.
+//
+// Corresponds with GET /v1/audit/people (the `ListDeskWork` operationId).
+func (c *Client) ListDeskWork(ctx context.Context, params *ListDeskWorkParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDeskWorkRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetAuditTile A tile of hashes
 //
 // Scope `audit:read`. Up to 256 hashes of the installation's log (C2SP tlog-tiles), such as `0/x001/067` or `0/x001/067.p/12`.
@@ -5454,7 +5667,8 @@ func (c *Client) ListCases(ctx context.Context, reqEditors ...RequestEditorFn) (
 // Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
 // then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
 // the case sees neither link nor address; without a page for such links, `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the same answer.
-// No request about a case takes a destination, a code or a secret, and no answer gives one.
+// No request about a case takes a destination, a code or a secret, and no answer gives one. Who opens a case that is open takes part in
+// it, and decides nothing about it.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5476,7 +5690,8 @@ func (c *Client) OpenCaseWithBody(ctx context.Context, params *OpenCaseParams, c
 // Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
 // then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
 // the case sees neither link nor address; without a page for such links, `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the same answer.
-// No request about a case takes a destination, a code or a secret, and no answer gives one.
+// No request about a case takes a destination, a code or a secret, and no answer gives one. Who opens a case that is open takes part in
+// it, and decides nothing about it.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5536,7 +5751,7 @@ func (c *Client) AssignCase(ctx context.Context, params *AssignCaseParams, body 
 // GetCase Read a case
 //
 // Scope `cases:read`. Masked; of the account nothing is shown until something was proven. Agents read open cases, approvers what
-// they were given. Every reading is written down. To an AI agent, what people wrote is given as `untrusted_text` alone: data
+// they were given, while it is theirs. Every reading is written down. To an AI agent, what people wrote is given as `untrusted_text` alone: data
 // between boundaries that the text cannot contain.
 //
 // Corresponds with GET /v1/cases/{case_id} (the `GetCase` operationId).
@@ -5556,7 +5771,7 @@ func (c *Client) GetCase(ctx context.Context, caseID CaseID, reqEditors ...Reque
 //
 // Scope `cases:artefact`, with a fresh and strong sign-in. What somebody else established: by which provider, under which reference,
 // with which document (its SHA-256), when. It says nothing about what the agent thinks. The recovery goes to people with it. An
-// artefact is attached once: 409 `artefact_used`.
+// artefact is attached once: 409 `artefact_used`. A recovery holds 50.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5577,7 +5792,7 @@ func (c *Client) AttachCaseArtefactWithBody(ctx context.Context, caseID CaseID, 
 //
 // Scope `cases:artefact`, with a fresh and strong sign-in. What somebody else established: by which provider, under which reference,
 // with which document (its SHA-256), when. It says nothing about what the agent thinks. The recovery goes to people with it. An
-// artefact is attached once: 409 `artefact_used`.
+// artefact is attached once: 409 `artefact_used`. A recovery holds 50.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5677,7 +5892,7 @@ func (c *Client) FlagCase(ctx context.Context, caseID CaseID, params *FlagCasePa
 // AddCaseNoteWithBody Add a note
 //
 // Scope `cases:note`. Words are data: nothing reads them to decide anything. A new note voids an open proposal, because those who
-// decide are to have seen everything.
+// decide are to have seen everything. A case holds 200 notes, of which AI agents leave half to people.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5697,7 +5912,7 @@ func (c *Client) AddCaseNoteWithBody(ctx context.Context, caseID CaseID, params 
 // AddCaseNote Add a note
 //
 // Scope `cases:note`. Words are data: nothing reads them to decide anything. A new note voids an open proposal, because those who
-// decide are to have seen everything.
+// decide are to have seen everything. A case holds 200 notes, of which AI agents leave half to people.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7759,6 +7974,79 @@ func NewAcknowledgeAlertRequestWithBody(server string, alertID AlertID, params *
 	return req, nil
 }
 
+// NewGetCaseTrailRequest constructs an http.Request for the GetCaseTrail method
+func NewGetCaseTrailRequest(server string, caseID CaseID, params *GetCaseTrailParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "case_id", caseID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/audit/cases/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetAuditCheckpointRequest constructs an http.Request for the GetAuditCheckpoint method
 func NewGetAuditCheckpointRequest(server string) (*http.Request, error) {
 	var err error
@@ -8221,6 +8509,96 @@ func NewGetAuditKeysRequest(server string) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListDeskWorkRequest constructs an http.Request for the ListDeskWork method
+func NewListDeskWorkRequest(server string, params *ListDeskWorkParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/audit/people")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Until != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "until", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -11106,6 +11484,18 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/alerts/{alert_id}/acknowledge (the `AcknowledgeAlert` operationId).
 	AcknowledgeAlertWithResponse(ctx context.Context, alertID AlertID, params *AcknowledgeAlertParams, body AcknowledgeAlertJSONRequestBody, reqEditors ...RequestEditorFn) (*AcknowledgeAlertResponse, error)
 
+	// GetCaseTrailWithResponse Read the trail of a support case
+	//
+	// Scope `audit:read`; people only. Who opened and read the case and when, what was proposed, who was drawn to decide (`case.assigned`),
+	// newest first, a page at a time; and every decision with its reason and the seconds from the draw and from the first look. All
+	// of it is from the events, but for the words of the reasons, which go when the account is erased. Nothing is shown of the account.
+	// Reading is an event itself, `audit.read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/audit/cases/{case_id} (the `GetCaseTrail` operationId).
+	GetCaseTrailWithResponse(ctx context.Context, caseID CaseID, params *GetCaseTrailParams, reqEditors ...RequestEditorFn) (*GetCaseTrailResponse, error)
+
 	// GetAuditCheckpointWithResponse The newest checkpoint
 	//
 	// Scope `audit:read`. Origin, size and root of the installation's log as a signed note (C2SP tlog-checkpoint), with the
@@ -11177,6 +11567,17 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/audit/keys (the `GetAuditKeys` operationId).
 	GetAuditKeysWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetAuditKeysResponse, error)
 
+	// ListDeskWorkWithResponse List what people did on cases
+	//
+	// Scope `audit:read`; people only. Of a period of 31 days at most, the last ones when left out: for each human and AI agent who worked on cases
+	// what they did, how fast they decided, and whom they met over proposals. From the events alone, by their id, a page at a time.
+	// Reading is an event itself, `audit.read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/audit/people (the `ListDeskWork` operationId).
+	ListDeskWorkWithResponse(ctx context.Context, params *ListDeskWorkParams, reqEditors ...RequestEditorFn) (*ListDeskWorkResponse, error)
+
 	// GetAuditTileWithResponse A tile of hashes
 	//
 	// Scope `audit:read`. Up to 256 hashes of the installation's log (C2SP tlog-tiles), such as `0/x001/067` or `0/x001/067.p/12`.
@@ -11228,7 +11629,8 @@ type ClientWithResponsesInterface interface {
 	// Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
 	// then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
 	// the case sees neither link nor address; without a page for such links, `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the same answer.
-	// No request about a case takes a destination, a code or a secret, and no answer gives one.
+	// No request about a case takes a destination, a code or a secret, and no answer gives one. Who opens a case that is open takes part in
+	// it, and decides nothing about it.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11240,7 +11642,8 @@ type ClientWithResponsesInterface interface {
 	// Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
 	// then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
 	// the case sees neither link nor address; without a page for such links, `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the same answer.
-	// No request about a case takes a destination, a code or a secret, and no answer gives one.
+	// No request about a case takes a destination, a code or a secret, and no answer gives one. Who opens a case that is open takes part in
+	// it, and decides nothing about it.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11270,7 +11673,7 @@ type ClientWithResponsesInterface interface {
 	// GetCaseWithResponse Read a case
 	//
 	// Scope `cases:read`. Masked; of the account nothing is shown until something was proven. Agents read open cases, approvers what
-	// they were given. Every reading is written down. To an AI agent, what people wrote is given as `untrusted_text` alone: data
+	// they were given, while it is theirs. Every reading is written down. To an AI agent, what people wrote is given as `untrusted_text` alone: data
 	// between boundaries that the text cannot contain.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -11282,7 +11685,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Scope `cases:artefact`, with a fresh and strong sign-in. What somebody else established: by which provider, under which reference,
 	// with which document (its SHA-256), when. It says nothing about what the agent thinks. The recovery goes to people with it. An
-	// artefact is attached once: 409 `artefact_used`.
+	// artefact is attached once: 409 `artefact_used`. A recovery holds 50.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11293,7 +11696,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Scope `cases:artefact`, with a fresh and strong sign-in. What somebody else established: by which provider, under which reference,
 	// with which document (its SHA-256), when. It says nothing about what the agent thinks. The recovery goes to people with it. An
-	// artefact is attached once: 409 `artefact_used`.
+	// artefact is attached once: 409 `artefact_used`. A recovery holds 50.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11343,7 +11746,7 @@ type ClientWithResponsesInterface interface {
 	// AddCaseNoteWithBodyWithResponse Add a note
 	//
 	// Scope `cases:note`. Words are data: nothing reads them to decide anything. A new note voids an open proposal, because those who
-	// decide are to have seen everything.
+	// decide are to have seen everything. A case holds 200 notes, of which AI agents leave half to people.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11353,7 +11756,7 @@ type ClientWithResponsesInterface interface {
 	// AddCaseNoteWithResponse Add a note
 	//
 	// Scope `cases:note`. Words are data: nothing reads them to decide anything. A new note voids an open proposal, because those who
-	// decide are to have seen everything.
+	// decide are to have seen everything. A case holds 200 notes, of which AI agents leave half to people.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13854,6 +14257,117 @@ func (r AcknowledgeAlertResponse) ContentType() string {
 	return ""
 }
 
+// GetCaseTrailResponse401Headers the declared response headers of an HTTP 401 response for GetCaseTrail
+type GetCaseTrailResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetCaseTrailResponse429Headers the declared response headers of an HTTP 429 response for GetCaseTrail
+type GetCaseTrailResponse429Headers struct {
+	RetryAfter *int
+}
+
+// GetCaseTrailResponse503Headers the declared response headers of an HTTP 503 response for GetCaseTrail
+type GetCaseTrailResponse503Headers struct {
+	RetryAfter *int
+}
+
+type GetCaseTrailResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CaseTrail
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Refused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *Throttled
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetCaseTrailResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetCaseTrailResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetCaseTrailResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetCaseTrailResponse) GetJSON200() *CaseTrail {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetCaseTrailResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetCaseTrailResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetCaseTrailResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetCaseTrailResponse) GetApplicationProblemJSON422() *Refused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetCaseTrailResponse) GetApplicationProblemJSON429() *Throttled {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetCaseTrailResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetCaseTrailResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetCaseTrailResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetCaseTrailResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetCaseTrailResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetCaseTrailResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetAuditCheckpointResponse401Headers the declared response headers of an HTTP 401 response for GetAuditCheckpoint
 type GetAuditCheckpointResponse401Headers struct {
 	WWWAuthenticate string
@@ -14618,6 +15132,110 @@ func (r GetAuditKeysResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetAuditKeysResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListDeskWorkResponse401Headers the declared response headers of an HTTP 401 response for ListDeskWork
+type ListDeskWorkResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListDeskWorkResponse429Headers the declared response headers of an HTTP 429 response for ListDeskWork
+type ListDeskWorkResponse429Headers struct {
+	RetryAfter *int
+}
+
+// ListDeskWorkResponse503Headers the declared response headers of an HTTP 503 response for ListDeskWork
+type ListDeskWorkResponse503Headers struct {
+	RetryAfter *int
+}
+
+type ListDeskWorkResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeskWork
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Refused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *Throttled
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListDeskWorkResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListDeskWorkResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListDeskWorkResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDeskWorkResponse) GetJSON200() *DeskWork {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListDeskWorkResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListDeskWorkResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListDeskWorkResponse) GetApplicationProblemJSON422() *Refused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListDeskWorkResponse) GetApplicationProblemJSON429() *Throttled {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListDeskWorkResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListDeskWorkResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDeskWorkResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDeskWorkResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDeskWorkResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDeskWorkResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -21709,6 +22327,24 @@ func (c *ClientWithResponses) AcknowledgeAlertWithResponse(ctx context.Context, 
 	return ParseAcknowledgeAlertResponse(rsp)
 }
 
+// GetCaseTrailWithResponse Read the trail of a support case
+//
+// Scope `audit:read`; people only. Who opened and read the case and when, what was proposed, who was drawn to decide (`case.assigned`),
+// newest first, a page at a time; and every decision with its reason and the seconds from the draw and from the first look. All
+// of it is from the events, but for the words of the reasons, which go when the account is erased. Nothing is shown of the account.
+// Reading is an event itself, `audit.read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/audit/cases/{case_id} (the `GetCaseTrail` operationId).
+func (c *ClientWithResponses) GetCaseTrailWithResponse(ctx context.Context, caseID CaseID, params *GetCaseTrailParams, reqEditors ...RequestEditorFn) (*GetCaseTrailResponse, error) {
+	rsp, err := c.GetCaseTrail(ctx, caseID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetCaseTrailResponse(rsp)
+}
+
 // GetAuditCheckpointWithResponse The newest checkpoint
 //
 // Scope `audit:read`. Origin, size and root of the installation's log as a signed note (C2SP tlog-checkpoint), with the
@@ -21822,6 +22458,23 @@ func (c *ClientWithResponses) GetAuditKeysWithResponse(ctx context.Context, reqE
 	return ParseGetAuditKeysResponse(rsp)
 }
 
+// ListDeskWorkWithResponse List what people did on cases
+//
+// Scope `audit:read`; people only. Of a period of 31 days at most, the last ones when left out: for each human and AI agent who worked on cases
+// what they did, how fast they decided, and whom they met over proposals. From the events alone, by their id, a page at a time.
+// Reading is an event itself, `audit.read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/audit/people (the `ListDeskWork` operationId).
+func (c *ClientWithResponses) ListDeskWorkWithResponse(ctx context.Context, params *ListDeskWorkParams, reqEditors ...RequestEditorFn) (*ListDeskWorkResponse, error) {
+	rsp, err := c.ListDeskWork(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDeskWorkResponse(rsp)
+}
+
 // GetAuditTileWithResponse A tile of hashes
 //
 // Scope `audit:read`. Up to 256 hashes of the installation's log (C2SP tlog-tiles), such as `0/x001/067` or `0/x001/067.p/12`.
@@ -21903,7 +22556,8 @@ func (c *ClientWithResponses) ListCasesWithResponse(ctx context.Context, reqEdit
 // Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
 // then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
 // the case sees neither link nor address; without a page for such links, `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the same answer.
-// No request about a case takes a destination, a code or a secret, and no answer gives one.
+// No request about a case takes a destination, a code or a secret, and no answer gives one. Who opens a case that is open takes part in
+// it, and decides nothing about it.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -21921,7 +22575,8 @@ func (c *ClientWithResponses) OpenCaseWithBodyWithResponse(ctx context.Context, 
 // Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
 // then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
 // the case sees neither link nor address; without a page for such links, `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the same answer.
-// No request about a case takes a destination, a code or a secret, and no answer gives one.
+// No request about a case takes a destination, a code or a secret, and no answer gives one. Who opens a case that is open takes part in
+// it, and decides nothing about it.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -21969,7 +22624,7 @@ func (c *ClientWithResponses) AssignCaseWithResponse(ctx context.Context, params
 // GetCaseWithResponse Read a case
 //
 // Scope `cases:read`. Masked; of the account nothing is shown until something was proven. Agents read open cases, approvers what
-// they were given. Every reading is written down. To an AI agent, what people wrote is given as `untrusted_text` alone: data
+// they were given, while it is theirs. Every reading is written down. To an AI agent, what people wrote is given as `untrusted_text` alone: data
 // between boundaries that the text cannot contain.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -21987,7 +22642,7 @@ func (c *ClientWithResponses) GetCaseWithResponse(ctx context.Context, caseID Ca
 //
 // Scope `cases:artefact`, with a fresh and strong sign-in. What somebody else established: by which provider, under which reference,
 // with which document (its SHA-256), when. It says nothing about what the agent thinks. The recovery goes to people with it. An
-// artefact is attached once: 409 `artefact_used`.
+// artefact is attached once: 409 `artefact_used`. A recovery holds 50.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22004,7 +22659,7 @@ func (c *ClientWithResponses) AttachCaseArtefactWithBodyWithResponse(ctx context
 //
 // Scope `cases:artefact`, with a fresh and strong sign-in. What somebody else established: by which provider, under which reference,
 // with which document (its SHA-256), when. It says nothing about what the agent thinks. The recovery goes to people with it. An
-// artefact is attached once: 409 `artefact_used`.
+// artefact is attached once: 409 `artefact_used`. A recovery holds 50.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22084,7 +22739,7 @@ func (c *ClientWithResponses) FlagCaseWithResponse(ctx context.Context, caseID C
 // AddCaseNoteWithBodyWithResponse Add a note
 //
 // Scope `cases:note`. Words are data: nothing reads them to decide anything. A new note voids an open proposal, because those who
-// decide are to have seen everything.
+// decide are to have seen everything. A case holds 200 notes, of which AI agents leave half to people.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22100,7 +22755,7 @@ func (c *ClientWithResponses) AddCaseNoteWithBodyWithResponse(ctx context.Contex
 // AddCaseNoteWithResponse Add a note
 //
 // Scope `cases:note`. Words are data: nothing reads them to decide anything. A new note voids an open proposal, because those who
-// decide are to have seen everything.
+// decide are to have seen everything. A case holds 200 notes, of which AI agents leave half to people.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -24993,6 +25648,114 @@ func ParseAcknowledgeAlertResponse(rsp *http.Response) (*AcknowledgeAlertRespons
 	return response, nil
 }
 
+// ParseGetCaseTrailResponse parses an HTTP response from a GetCaseTrailWithResponse call
+func ParseGetCaseTrailResponse(rsp *http.Response) (*GetCaseTrailResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetCaseTrailResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CaseTrail
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Throttled
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetCaseTrailResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetCaseTrailResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetCaseTrailResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseGetAuditCheckpointResponse parses an HTTP response from a GetAuditCheckpointWithResponse call
 func ParseGetAuditCheckpointResponse(rsp *http.Response) (*GetAuditCheckpointResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -25735,6 +26498,107 @@ func ParseGetAuditKeysResponse(rsp *http.Response) (*GetAuditKeysResponse, error
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetAuditKeysResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListDeskWorkResponse parses an HTTP response from a ListDeskWorkWithResponse call
+func ParseListDeskWorkResponse(rsp *http.Response) (*ListDeskWorkResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDeskWorkResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeskWork
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Throttled
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListDeskWorkResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListDeskWorkResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListDeskWorkResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

@@ -17,6 +17,8 @@ import (
 
 type auditCmd struct {
 	List       auditListCmd       `cmd:"" help:"List a tenant's audit events, newest first."`
+	Case       auditCaseCmd       `cmd:"" help:"Who looked at a support case, who decided what, and how fast."`
+	People     auditPeopleCmd     `cmd:"" help:"What people and AI agents did on cases in a period, and whom they met."`
 	Checkpoint auditCheckpointCmd `cmd:"" help:"Print the newest checkpoint and how far sealing is behind."`
 	Keys       auditKeysCmd       `cmd:"" help:"Print the keys that checkpoints are verified with."`
 	Export     auditExportCmd     `cmd:"" help:"Export events with their proofs, or the whole log."`

@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast/holdfast/internal/job"
 	"github.com/holdfast/holdfast/internal/postgres"
 	"github.com/holdfast/holdfast/internal/secret"
+	"github.com/holdfast/holdfast/internal/support"
 	"github.com/holdfast/holdfast/internal/webhook"
 )
 
@@ -103,7 +104,14 @@ func NewAuditLog(cfg config.Config, db *postgres.DB, keys *secret.Keyring) (*aud
 		public = append(public, text)
 	}
 	l, err := auditlog.NewLog(auditlog.LogConfig{
-		Store: postgres.NewAuditLog(db), Origin: AuditOrigin(cfg), Keys: public, Rand: rand.Reader,
+		Store: postgres.NewAuditLog(db), Desks: postgres.NewAuditLog(db), Origin: AuditOrigin(cfg), Keys: public, Rand: rand.Reader,
+		Reasons: func(ctx context.Context, tenant, caseID string) (map[string]string, error) {
+			sealed, err := postgres.NewCases(db).Reasons(ctx, tenant, caseID)
+			if err != nil {
+				return nil, err
+			}
+			return support.OpenReasons(keys, sealed)
+		},
 		RefHashes: func(tenant, ref string) [][]byte { return account.RefHashes(keys, tenant, ref) },
 	})
 	return l, fault.Wrap(err, "build audit log")

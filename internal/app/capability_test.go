@@ -128,7 +128,7 @@ func TestEveryRoute_IsForWhomTheMatrixSaysAndNobodyElse(t *testing.T) {
 	stranger := s.SignIn(t, devissuer.Person{Subject: "stranger", Roles: credential.Roles(), Tenants: []string{"globex"}})
 	a := s.Do(t, apptest.Request{Method: http.MethodGet, Path: "/v1/clients", As: stranger})
 	require.Equal(t, http.StatusOK, a.Status, a.Body)
-	require.JSONEq(t, `{"clients":[]}`, a.Body, "another tenant's clients are not theirs to see")
+	require.JSONEq(t, `{"ai_agents":{"off":false,"every_tenant":false},"clients":[]}`, a.Body, "another tenant's clients are not theirs to see")
 	for _, c := range httpapi.Capabilities() {
 		if len(c.Roles) == 0 {
 			continue

@@ -92,11 +92,14 @@ type Reader struct {
 // LogConfig is what a Log is made of.
 type LogConfig struct {
 	Store  ReadStore
+	Desks  DeskStore
 	Origin string
 	Keys   []string // verifier keys, the primary's first
 	// RefHashes gives the hashes that an account_ref is looked up by.
 	RefHashes func(tenant, ref string) [][]byte
-	Rand      io.Reader
+	// Reasons gives the words of a case's decisions, by proposal and person ("prp_…/stf_…").
+	Reasons func(ctx context.Context, tenant, caseID string) (map[string]string, error)
+	Rand    io.Reader
 }
 
 // Log is what can be asked of the log. It is safe for concurrent use.
@@ -104,7 +107,7 @@ type Log struct{ LogConfig }
 
 // NewLog makes a Log.
 func NewLog(cfg LogConfig) (*Log, error) {
-	if cfg.Store == nil || cfg.RefHashes == nil || cfg.Rand == nil || len(cfg.Keys) == 0 || !audit.ValidOrigin(cfg.Origin) {
+	if cfg.Store == nil || cfg.RefHashes == nil || cfg.Desks == nil || cfg.Reasons == nil || cfg.Rand == nil || len(cfg.Keys) == 0 || !audit.ValidOrigin(cfg.Origin) {
 		return nil, errors.New("auditlog: incomplete configuration")
 	}
 	return &Log{LogConfig: cfg}, nil

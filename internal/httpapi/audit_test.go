@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"time"
 
 	"github.com/holdfast/holdfast/internal/audit"
 	"github.com/holdfast/holdfast/internal/auditlog"
@@ -11,6 +12,20 @@ import (
 
 // log is the audit log's side of the core.
 type log struct{ *core }
+
+func (l log) Case(_ context.Context, _ auditlog.Reader, caseID, _ string, _ int) (auditlog.CaseTrail, error) {
+	return auditlog.CaseTrail{Page: auditlog.Page{Records: []auditlog.Record{auditRecord()}}, Decisions: []auditlog.Decision{{
+		Event: eventID, Proposal: proposalID, Outcome: "approve", ProposedBy: "stf_robin", Person: "stf_sam", Consent: true, At: t0().Add(time.Minute),
+		DrawnAt: t0(), FirstLookAt: t0().Add(time.Second), Reason: "Looked it up.",
+	}}}, l.ask(caseID)
+}
+
+func (l log) Desk(_ context.Context, _ auditlog.Reader, f auditlog.DeskFilter) (auditlog.Desk, error) {
+	return auditlog.Desk{Workers: []auditlog.Worker{{
+		Actor: audit.Actor{Kind: audit.ActorAgent, ID: "stf_sam"}, Cases: 1, Looks: 2, Drawn: 1, Approved: 1, DrawToDecide: time.Minute,
+		Proposers: []auditlog.Pair{{Person: "stf_robin", Proposals: 1}},
+	}}, Next: "stf_sam"}, l.ask(f)
+}
 
 func auditRecord() auditlog.Record {
 	return auditlog.Record{
@@ -69,6 +84,8 @@ func goodAudit() map[string]sent {
 		"listAuditEvents":     {method: "GET", path: evt + "?account_ref=user-1042&recovery_id=" + recoveryID + "&action=recovery.ready&since=2026-03-01T00:00:00Z&limit=5"},
 		"getAuditEvent":       {method: "GET", path: evt + "/" + eventID},
 		"proveAuditEvent":     {method: "GET", path: evt + "/" + eventID + "/proof"},
+		"getCaseTrail":        {method: "GET", path: "/v1/audit/cases/" + caseID + "?limit=5", bearer: "person"},
+		"listDeskWork":        {method: "GET", path: "/v1/audit/people?since=2026-03-01T00:00:00Z&until=2026-03-08T00:00:00Z&limit=5", bearer: "person"},
 		"getAuditCheckpoint":  {method: "GET", path: "/v1/audit/checkpoint"},
 		"getAuditConsistency": {method: "GET", path: "/v1/audit/consistency?from=3&to=9"},
 		"exportAudit":         {method: "GET", path: "/v1/audit/export?format=ocsf&since=2026-03-01T00:00:00Z"},

@@ -87,6 +87,8 @@ type TextRules interface {
 type Audit interface {
 	Events(ctx context.Context, who auditlog.Reader, f auditlog.Filter) (auditlog.Page, error)
 	Event(ctx context.Context, who auditlog.Reader, id string) (auditlog.Record, error)
+	Case(ctx context.Context, who auditlog.Reader, caseID, cursor string, limit int) (auditlog.CaseTrail, error)
+	Desk(ctx context.Context, who auditlog.Reader, f auditlog.DeskFilter) (auditlog.Desk, error)
 	Proof(ctx context.Context, who auditlog.Reader, id string) (auditlog.Proof, error)
 	Checkpoint(ctx context.Context) ([]byte, error)
 	Consistency(ctx context.Context, from, to int64) (sizes [2]int64, hashes []audit.Hash, err error)

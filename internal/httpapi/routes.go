@@ -213,6 +213,8 @@ func routes() []route {
 		{method: get, path: evt, caller: staff(credential.AuditRead), class: ClassAudit, handle: (*handler).listAuditEvents},
 		{method: get, path: evt + "/{event_id}", caller: staff(credential.AuditRead), class: ClassAudit, handle: (*handler).getAuditEvent},
 		{method: get, path: evt + "/{event_id}/proof", caller: staff(credential.AuditRead), class: ClassAudit, handle: (*handler).proveAuditEvent},
+		{method: get, path: "/v1/audit/cases/{case_id}", caller: human(credential.AuditRead), class: ClassAudit, handle: (*handler).auditCase},
+		{method: get, path: "/v1/audit/people", caller: human(credential.AuditRead), class: ClassAudit, handle: (*handler).auditDesk},
 		{method: get, path: "/v1/audit/export", caller: staff(credential.AuditRead), class: ClassAudit, stream: true, handle: (*handler).exportAudit},
 		{method: get, path: "/v1/audit/checkpoint", caller: staff(credential.AuditRead), class: ClassAudit, handle: (*handler).auditCheckpoint},
 		{method: get, path: "/v1/audit/consistency", caller: staff(credential.AuditRead), class: ClassAudit, handle: (*handler).auditConsistency},

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"regexp"
@@ -81,8 +82,9 @@ func list(w *world, f auditlog.Filter) ([]audit.Event, string, error) {
 func newLog(w *world) *auditlog.Log {
 	w.t.Helper()
 	l, err := auditlog.NewLog(auditlog.LogConfig{
-		Store: postgres.NewAuditLog(w.db), Origin: logOrigin, Keys: []string{"k"}, Rand: rand.Reader,
+		Store: postgres.NewAuditLog(w.db), Desks: postgres.NewAuditLog(w.db), Origin: logOrigin, Keys: []string{"k"}, Rand: rand.Reader,
 		RefHashes: func(tenant, ref string) [][]byte { return account.RefHashes(w.keys, tenant, ref) },
+		Reasons:   func(context.Context, string, string) (map[string]string, error) { return map[string]string{}, nil },
 	})
 	require.NoError(w.t, err)
 	return l
