@@ -95,7 +95,8 @@ func (r Registration) check(insecure bool) error {
 // usable reports whether the text is a URL that signals may go to. Plain HTTP is for development.
 func usable(text string, insecure bool) bool {
 	u, err := url.Parse(text)
-	if err != nil || len(text) > maxURL || u.User != nil || u.Hostname() == "" || strings.Contains(text, "#") || u.Opaque != "" {
+	// A name outside ASCII is written in its encoded form: what is shown is then what is connected to.
+	if err != nil || len(text) > maxURL || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) || u.User != nil || u.Hostname() == "" || strings.Contains(text, "#") || u.Opaque != "" {
 		return false
 	}
 	if u.Scheme == "http" && insecure {

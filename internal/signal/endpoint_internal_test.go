@@ -29,6 +29,8 @@ func TestRegistration_RefusesWhatCouldNotBeSentTo(t *testing.T) {
 		"no URL":             func(r *Registration) { r.URL = "" },
 		"too long":           func(r *Registration) { r.URL = "https://rp.example.com/" + strings.Repeat("x", 2048) },
 		"control characters": func(r *Registration) { r.URL = "https://rp.example.com/\r\nx: y" },
+		"another alphabet":   func(r *Registration) { r.URL = "https://rp.\u0435xample.com/in" }, // a Cyrillic letter
+		"text backwards":     func(r *Registration) { r.URL = "https://rp.example.com/\u202emoc.elpmaxe" },
 		"an unknown event":   func(r *Registration) { r.Events = []Type{"recovery.initiated"} },
 		"an event twice":     func(r *Registration) { r.Events = []Type{Completed, Completed} },
 		"a bad issuer":       func(r *Registration) { r.SubjectIssuer = "login" },
