@@ -68,7 +68,7 @@ func export(t testing.TB, n int, whole bool) exported {
 	return out
 }
 
-func (x exported) checkpoint(t testing.TB) audit.Checkpoint {
+func (x *exported) checkpoint(t testing.TB) audit.Checkpoint {
 	t.Helper()
 	c, err := audit.UnverifiedCheckpoint([]byte(x.header.Checkpoint))
 	require.NoError(t, err)
@@ -76,12 +76,12 @@ func (x exported) checkpoint(t testing.TB) audit.Checkpoint {
 }
 
 // verify puts it together and checks it.
-func (x exported) verify(t testing.TB, known ...audit.Checkpoint) (audit.Report, string) {
+func (x *exported) verify(t testing.TB, known ...audit.Checkpoint) (audit.Report, string) {
 	t.Helper()
 	return x.verifyUnder(t, jsonLine(t, x.header), known...)
 }
 
-func (x exported) verifyUnder(t testing.TB, header string, known ...audit.Checkpoint) (audit.Report, string) {
+func (x *exported) verifyUnder(t testing.TB, header string, known ...audit.Checkpoint) (audit.Report, string) {
 	t.Helper()
 	all := append([]string{header}, x.lines...)
 	all = append(all, jsonLine(t, audit.ExportEnd{End: true, Lines: int64(len(x.lines))}), "")
