@@ -121,8 +121,11 @@ func (i Issuer) personOf(c claims) (string, error) {
 	}
 }
 
-// machine reports whether the token was given to a client for itself and not to a person (RFC 9068, section 5; the second is
-// one provider's way to say so).
+// machine reports whether the token was given to a client for itself and not to a person: its subject is the client (RFC 9068,
+// section 5), or it says so as Auth0 (gty), Microsoft Entra (idtyp) and Keycloak (the name of its service accounts) do, whose
+// subject is another.
 func (c claims) machine() bool {
-	return c.subject == c.ClientID || c.subject == c.Party || c.claim("gty") == "client-credentials"
+	name, _ := c.claim("preferred_username").(string)
+	return c.subject == c.ClientID || c.subject == c.Party || slices.Contains(texts(c.claim("gty")), "client-credentials") ||
+		!slices.Contains([]any{nil, "", "user"}, c.claim("idtyp")) || strings.HasPrefix(strings.ToLower(name), "service-account-")
 }

@@ -175,6 +175,9 @@ func TestTokens_AreRefusedUnlessEverythingIsRight(t *testing.T) {
 		"a huge subject":                  sign(at, map[string]any{"sub": strings.Repeat("x", 300)}),
 		"a machine's, by client":          sign(at, map[string]any{"sub": devissuer.Party}),
 		"a machine's, by grant":           sign(at, map[string]any{"gty": "client-credentials"}),
+		"a machine's, by one of grants":   sign(at, map[string]any{"gty": []string{"client-credentials"}}),
+		"a machine's, by its kind":        sign(at, map[string]any{"idtyp": "app"}),
+		"a machine's, by its name":        sign(at, map[string]any{"preferred_username": "Service-Account-desk"}),
 	} {
 		_, err := b.Authenticate(t.Context(), token)
 		require.Equal(t, fault.CodeUnauthenticated, fault.CodeOf(err), name)
