@@ -208,3 +208,17 @@ func TestRedTeam_ACaseIsNotFlooded(t *testing.T) {
 	require.NoError(t, err)
 	apptest.Refused(t, c.Do(t, d.agent, http.MethodPost, "/artefacts", d.Artefact(t, client.ArtefactReproofing, "IDC-1")), http.StatusConflict, client.ProblemCodeNotAllowedInState)
 }
+
+// What an approver's own bot has read, the approver has not.
+func TestRedTeam_ABotDoesNotReadForItsOwner(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	bot := d.AIAgent(t, "noor@staff.example.com") // the first approver's
+	c, p := d.proposed(t, d.lost(t), "IDC-1")
+	apptest.Decode[client.CaseAssignment](t, d.Assign(t, d.first), http.StatusOK)
+	require.Empty(t, apptest.Decode[client.CaseList](t, d.Do(t, apptest.Request{Method: http.MethodGet, Path: "/v1/cases", As: bot}), http.StatusOK).Cases)
+	c.Read(t, bot)
+	apptest.Refused(t, c.Decide(t, d.first, p.ID, p.EvidenceHash, client.DecideApprove), http.StatusConflict, client.ProblemCodeConflict)
+	c.Read(t, d.first)
+	require.Equal(t, http.StatusOK, c.Decide(t, d.first, p.ID, p.EvidenceHash, client.DecideApprove).Status)
+}

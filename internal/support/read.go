@@ -35,7 +35,7 @@ func (s *Service) Read(ctx context.Context, cmd ReadCommand) (View, error) {
 		if out, err = s.view(in, cmd.Caller); err != nil {
 			return err
 		}
-		if in.Assignment != nil {
+		if in.Assignment != nil && cmd.Who.Human() { // what a machine reads, its owner has not read
 			ch.ReadBy = in.Assignment.Person
 			ch.Assign = in.Assignment
 		}
@@ -58,7 +58,7 @@ func (s *Service) Read(ctx context.Context, cmd ReadCommand) (View, error) {
 
 // readable reports whether the caller may see the case.
 func (in Loaded) readable(who Caller) bool {
-	if in.Assignment.live(in.Now()) {
+	if in.Assignment.live(in.Now()) && who.Who.Human() {
 		return true
 	}
 	if !in.Case.State.Open() {
@@ -67,10 +67,14 @@ func (in Loaded) readable(who Caller) bool {
 	return who.Who.Has(credential.Agent) || who.Who.Kind == credential.AIAgent || slices.Contains(in.Case.Workers, who.Who.Person())
 }
 
-// List lists the caller's own open cases, and what they were given to decide.
+// List lists the caller's own open cases, and what they were given to decide. A machine works on its owner's cases, and was given
+// nothing.
 func (s *Service) List(ctx context.Context, who Caller) (List, error) {
 	var out List
 	err := s.Store.Listing(ctx, ListQuery{Tenant: who.Who.Tenant, Person: who.Who.Person()}, func(tx Tx, in List) error {
+		if !who.Who.Human() {
+			in.Cases = slices.DeleteFunc(in.Cases, func(c Listed) bool { return c.Assigned })
+		}
 		out = in
 		return tx.Apply(ctx, Change{Tenant: who.Who.Tenant, At: in.Now, Events: []audit.Event{{
 			Tenant: who.Who.Tenant, At: in.Now, Actor: who.Who.Actor(), Action: audit.CaseListed, Subject: who.Who.Name(), Outcome: audit.Success,
