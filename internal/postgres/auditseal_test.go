@@ -355,6 +355,21 @@ func TestSealer_NamesTilesThatContradictTheHead(t *testing.T) {
 	}, 30*time.Second, 10*time.Millisecond)
 }
 
+// R-176: an event whose time lies ahead, before a clock was set right or by a hand that has the database, hides no lag.
+func TestLag_IsThatOfTheOldestEventThatWaits(t *testing.T) {
+	t.Parallel()
+	l := newLogbook(t)
+	l.write("evt_a", 3)
+	l.drain(l.sealer(), 3)
+	for id, at := range map[string]string{"evt_b": "1 year", "evt_c": "-1 hour"} {
+		l.force(`insert into audit_event (tenant_id, id, at, actor_kind, action, subject, outcome, xact)
+			values ('acme', $1, now() + $2::interval, 'system', 'x', 'y', 'success', (pg_current_xact_id()::text::bigint + case $1 when 'evt_b' then 0 else 100 end)::text::xid8)`, id, at)
+	}
+	lag, err := l.sealer().Lag(t.Context())
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, lag.Waiting, time.Hour)
+}
+
 // R-178: the sealer's keys sign what the leaves give, whoever wrote the head.
 func TestSealer_SignsNoHeadThatItsLeavesDoNotGive(t *testing.T) {
 	t.Parallel()
