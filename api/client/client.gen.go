@@ -3386,6 +3386,12 @@ type GetCaseTrailParams struct {
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// GetAuditCheckpointParams defines parameters for GetAuditCheckpoint.
+type GetAuditCheckpointParams struct {
+	// Cosignatures The newest checkpoint that at least so many witnesses have cosigned.
+	Cosignatures *int `form:"cosignatures,omitempty" json:"cosignatures,omitempty"`
+}
+
 // GetAuditConsistencyParams defines parameters for GetAuditConsistency.
 type GetAuditConsistencyParams struct {
 	// From The size of the earlier checkpoint.
@@ -3450,6 +3456,9 @@ type ExportAuditParams struct {
 
 	// Format The form, ndjson when left out.
 	Format *ExportAuditParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Cosignatures Under the newest checkpoint that at least so many witnesses have cosigned; younger events count as not sealed yet.
+	Cosignatures *int `form:"cosignatures,omitempty" json:"cosignatures,omitempty"`
 }
 
 // ExportAuditParamsFormat defines parameters for ExportAudit.
@@ -4103,10 +4112,10 @@ type ClientInterface interface {
 	// GetAuditCheckpoint The newest checkpoint
 	//
 	// Scope `audit:read`. Origin, size and root of the installation's log as a signed note (C2SP tlog-checkpoint), with the
-	// signatures of its witnesses.
+	// cosignatures of its witnesses (C2SP tlog-cosignature) that it has by now.
 	//
 	// Corresponds with GET /v1/audit/checkpoint (the `GetAuditCheckpoint` operationId).
-	GetAuditCheckpoint(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetAuditCheckpoint(ctx context.Context, params *GetAuditCheckpointParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetAuditConsistency Prove that nothing was rewritten
 	//
@@ -5433,11 +5442,11 @@ func (c *Client) GetCaseTrail(ctx context.Context, caseID CaseID, params *GetCas
 // GetAuditCheckpoint The newest checkpoint
 //
 // Scope `audit:read`. Origin, size and root of the installation's log as a signed note (C2SP tlog-checkpoint), with the
-// signatures of its witnesses.
+// cosignatures of its witnesses (C2SP tlog-cosignature) that it has by now.
 //
 // Corresponds with GET /v1/audit/checkpoint (the `GetAuditCheckpoint` operationId).
-func (c *Client) GetAuditCheckpoint(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetAuditCheckpointRequest(c.Server)
+func (c *Client) GetAuditCheckpoint(ctx context.Context, params *GetAuditCheckpointParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAuditCheckpointRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -8048,7 +8057,7 @@ func NewGetCaseTrailRequest(server string, caseID CaseID, params *GetCaseTrailPa
 }
 
 // NewGetAuditCheckpointRequest constructs an http.Request for the GetAuditCheckpoint method
-func NewGetAuditCheckpointRequest(server string) (*http.Request, error) {
+func NewGetAuditCheckpointRequest(server string, params *GetAuditCheckpointParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -8064,6 +8073,33 @@ func NewGetAuditCheckpointRequest(server string) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Cosignatures != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cosignatures", *params.Cosignatures, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -8469,6 +8505,18 @@ func NewExportAuditRequest(server string, params *ExportAuditParams) (*http.Requ
 		if params.Format != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cosignatures != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cosignatures", *params.Cosignatures, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -11499,12 +11547,12 @@ type ClientWithResponsesInterface interface {
 	// GetAuditCheckpointWithResponse The newest checkpoint
 	//
 	// Scope `audit:read`. Origin, size and root of the installation's log as a signed note (C2SP tlog-checkpoint), with the
-	// signatures of its witnesses.
+	// cosignatures of its witnesses (C2SP tlog-cosignature) that it has by now.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/audit/checkpoint (the `GetAuditCheckpoint` operationId).
-	GetAuditCheckpointWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetAuditCheckpointResponse, error)
+	GetAuditCheckpointWithResponse(ctx context.Context, params *GetAuditCheckpointParams, reqEditors ...RequestEditorFn) (*GetAuditCheckpointResponse, error)
 
 	// GetAuditConsistencyWithResponse Prove that nothing was rewritten
 	//
@@ -22348,13 +22396,13 @@ func (c *ClientWithResponses) GetCaseTrailWithResponse(ctx context.Context, case
 // GetAuditCheckpointWithResponse The newest checkpoint
 //
 // Scope `audit:read`. Origin, size and root of the installation's log as a signed note (C2SP tlog-checkpoint), with the
-// signatures of its witnesses.
+// cosignatures of its witnesses (C2SP tlog-cosignature) that it has by now.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/audit/checkpoint (the `GetAuditCheckpoint` operationId).
-func (c *ClientWithResponses) GetAuditCheckpointWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetAuditCheckpointResponse, error) {
-	rsp, err := c.GetAuditCheckpoint(ctx, reqEditors...)
+func (c *ClientWithResponses) GetAuditCheckpointWithResponse(ctx context.Context, params *GetAuditCheckpointParams, reqEditors ...RequestEditorFn) (*GetAuditCheckpointResponse, error) {
+	rsp, err := c.GetAuditCheckpoint(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}

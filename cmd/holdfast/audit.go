@@ -116,14 +116,16 @@ func (e *env) withAudit(fn func(*auditlog.Log, *postgres.DB, config.Config) erro
 	})
 }
 
-type auditCheckpointCmd struct{}
+type auditCheckpointCmd struct {
+	Cosignatures int `help:"The newest that at least so many witnesses have cosigned." placeholder:"N"`
+}
 
 // Run prints the checkpoint.
-func (auditCheckpointCmd) Run(e *env) error {
+func (c auditCheckpointCmd) Run(e *env) error {
 	return e.withAudit(func(log *auditlog.Log, db *postgres.DB, _ config.Config) error {
-		note, err := log.Checkpoint(e.ctx)
+		note, err := log.Checkpoint(e.ctx, c.Cosignatures)
 		if fault.CodeOf(err) == fault.CodeNotFound {
-			e.printf("nothing is sealed yet under the origin %s\n", log.Origin)
+			e.printf("there is no such checkpoint under the origin %s yet\n", log.Origin)
 			return errCheckFailed
 		}
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/holdfast/holdfast/internal/anchor"
 	"github.com/holdfast/holdfast/internal/app"
@@ -17,17 +18,18 @@ import (
 )
 
 type auditExportCmd struct {
-	Tenant string `help:"Events of this tenant, with a proof each." xor:"what" required:""`
-	All    bool   `help:"The whole log of all tenants: every leaf, in order. It may run as holdfast_auditor." xor:"what" required:""`
-	Since  string `help:"Only events from this time on (RFC 3339)."`
-	Until  string `help:"Only events before this time (RFC 3339)."`
-	Format string `default:"ndjson" enum:"ndjson,ocsf" help:"ndjson (which verify reads) or ocsf."`
-	File   string `arg:"" help:"Where to write it; - for standard output."`
+	Tenant       string `help:"Events of this tenant, with a proof each." xor:"what" required:""`
+	All          bool   `help:"The whole log of all tenants: every leaf, in order. It may run as holdfast_auditor." xor:"what" required:""`
+	Since        string `help:"Only events from this time on (RFC 3339)."`
+	Until        string `help:"Only events before this time (RFC 3339)."`
+	Format       string `default:"ndjson" enum:"ndjson,ocsf" help:"ndjson (which verify reads) or ocsf."`
+	Cosignatures int    `help:"Under the newest checkpoint that at least so many witnesses have cosigned; younger events count as not sealed yet." placeholder:"N"`
+	File         string `arg:"" help:"Where to write it; - for standard output."`
 }
 
 // Run exports.
 func (c auditExportCmd) Run(e *env) error {
-	f := auditlog.Filter{}
+	f := auditlog.Filter{Cosignatures: c.Cosignatures}
 	var err error
 	if f.From, err = parseTime("--since", c.Since); err != nil {
 		return err
@@ -38,7 +40,7 @@ func (c auditExportCmd) Run(e *env) error {
 	return e.withAudit(func(log *auditlog.Log, db *postgres.DB, _ config.Config) error {
 		return e.toFile(c.File, func(w io.Writer) error {
 			if c.All {
-				return auditlog.WriteWhole(e.ctx, postgres.NewAuditLog(db), log.Origin, log.Keys, w)
+				return auditlog.WriteWhole(e.ctx, postgres.NewAuditLog(db), log.Origin, log.Keys, c.Cosignatures, w)
 			}
 			begun, err := log.Export(e.ctx, auditlog.Reader{Tenant: c.Tenant, By: operator()}, f, auditlog.Format(c.Format))
 			if err != nil {
@@ -70,10 +72,12 @@ func (e *env) toFile(path string, write func(io.Writer) error) error {
 }
 
 type auditVerifyCmd struct {
-	Key    []string `help:"A verifier key (name+hash+key) that the checkpoint must be signed by; repeat it while keys rotate." sep:"none"`
-	Anchor []string `help:"An anchor file: the log must continue every checkpoint in it." type:"existingfile"`
-	Quiet  bool     `short:"q" help:"No progress."`
-	Paths  []string `arg:"" name:"path" help:"Exports (JSON lines), or folders of them (*.ndjson); - for standard input."`
+	Key     []string `help:"A verifier key (name+hash+key) that the checkpoint must be signed by; repeat it while keys rotate." sep:"none"`
+	Anchor  []string `help:"An anchor file: the log must continue every checkpoint in it." type:"existingfile"`
+	Witness []string `help:"A witness' verifier key (name+hash+key, type 4); repeat it. Its cosignature, where there is one, must be good." sep:"none" placeholder:"KEY"`
+	Quorum  int      `help:"How many of these witnesses must have cosigned the checkpoint; all when left out." placeholder:"N"`
+	Quiet   bool     `short:"q" help:"No progress."`
+	Paths   []string `arg:"" name:"path" help:"Exports (JSON lines), or folders of them (*.ndjson); - for standard input."`
 }
 
 // Help tells what is shown and what is not.
@@ -81,7 +85,8 @@ func (auditVerifyCmd) Help() string {
 	return `Checks that the checkpoint is signed by a key you know, that every event in the export is in the log that it signs, as it was when
 it was sealed, and for a whole export that no leaf is missing, that the log continues what anchors hold, and that no event
 stands beside it. An export with proofs is compared with checkpoints of its own size alone. It reads nothing but the files. Ends with 3 when something is wrong. Without --key the export's own keys are taken,
-which shows that it is consistent and not whose it is.`
+which shows that it is consistent and not whose it is. With --witness the checkpoint must carry cosignatures of --quorum of them: then it is the one history
+that they saw too, and not one that was made for you.`
 }
 
 // Run verifies.
@@ -100,13 +105,20 @@ func (c auditVerifyCmd) Run(e *env) error {
 			known = append(known, checkpoint)
 		}
 	}
+	witnesses, err := audit.ParseWitnesses(c.Witness)
+	if err != nil {
+		return usageError{fault.Wrap(err, "--witness")}
+	}
+	if c.Quorum < 0 || c.Quorum > len(witnesses) {
+		return usageError{errors.New("--quorum must be from 1 to the number of --witness")}
+	}
 	paths, err := exportsIn(c.Paths)
 	if err != nil {
 		return err
 	}
 	bad := false
 	for _, path := range paths {
-		ok, err := c.verify(e, path, known)
+		ok, err := c.verify(e, path, audit.VerifyConfig{Keys: c.Key, Known: known, Witnesses: witnesses, Quorum: c.Quorum})
 		if err != nil {
 			return err
 		}
@@ -139,7 +151,7 @@ func exportsIn(paths []string) ([]string, error) {
 	return out, nil
 }
 
-func (c auditVerifyCmd) verify(e *env, path string, known []audit.Checkpoint) (bool, error) {
+func (c auditVerifyCmd) verify(e *env, path string, cfg audit.VerifyConfig) (bool, error) {
 	in := io.Reader(bufio.NewReader(e.in))
 	if path != "-" {
 		file, err := os.Open(path)
@@ -149,7 +161,6 @@ func (c auditVerifyCmd) verify(e *env, path string, known []audit.Checkpoint) (b
 		defer file.Close() //nolint:errcheck // it was only read.
 		in = file
 	}
-	cfg := audit.VerifyConfig{Keys: c.Key, Known: known}
 	if !c.Quiet {
 		cfg.Progress = func(n int64) { (&env{out: e.err}).printf("%s: %d lines\n", path, n) }
 	}
@@ -178,6 +189,9 @@ func (e *env) printReport(path string, r audit.Report) {
 	}
 	e.printf("%s: %s: %d events (%s) of %s at %d leaves; personal data of %d erased; %d not sealed yet\n",
 		path, verdict, r.Events, what, audit.Visible(r.Checkpoint.Origin), r.Checkpoint.Size, r.Erased, r.Waiting)
+	for _, c := range r.Cosigned {
+		e.printf("%s: cosigned by %s at %s\n", path, c.Witness, c.At.Format(time.RFC3339))
+	}
 	if r.Unlike > 0 {
 		e.printf("%s: %d checkpoints that were kept could not be compared: only a whole export shows that the log continues them\n", path, r.Unlike)
 	}

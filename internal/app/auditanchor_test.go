@@ -403,3 +403,44 @@ func TestAnchors_OfManyNodesAreNoFork(t *testing.T) {
 	require.Equal(t, int64(60), size)
 	require.Zero(t, bad)
 }
+
+// checkpoints carry what witnesses added, and who asks for cosignatures gets the newest checkpoint that has them.
+func TestCheckpoint_CarriesItsCosignatures(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	one, two := h.witness("witness.example/w1", plain), h.witness("witness.example/w2", plain)
+	known, err := audit.ParseWitnesses([]string{one.VerifierKey(), two.VerifierKey()})
+	require.NoError(t, err)
+	s, _ := h.node()
+	require.NoError(t, s.Anchor(t.Context()))
+	log, err := app.NewAuditLog(h.cfg, h.db, h.keys)
+	require.NoError(t, err)
+	_, err = log.Checkpoint(t.Context(), 0)
+	require.Error(t, err)
+	h.write(3)
+	h.seal(s, 3)
+	require.NoError(t, s.Anchor(t.Context()))
+	h.write(2)
+	h.seal(s, 5)
+	for cosignatures, size := range map[int]int64{0: 5, 1: 3, 2: 3} {
+		note, err := log.Checkpoint(t.Context(), cosignatures)
+		require.NoError(t, err)
+		c, err := audit.OpenCheckpoint(note, log.Keys)
+		require.NoError(t, err)
+		require.Equal(t, size, c.Size)
+		found, err := audit.Cosignatures(note, known)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, len(found), cosignatures)
+	}
+	_, err = log.Checkpoint(t.Context(), 3)
+	require.Error(t, err)
+
+	var out strings.Builder
+	require.NoError(t, auditlog.WriteWhole(t.Context(), postgres.NewAuditLog(h.db), log.Origin, log.Keys, 2, &out))
+	r, err := audit.Verify(strings.NewReader(out.String()), audit.VerifyConfig{Keys: log.Keys, Witnesses: known})
+	require.NoError(t, err)
+	require.Empty(t, r.Problems)
+	require.Equal(t, int64(3), r.Events)
+	require.Equal(t, int64(2), r.Waiting)
+	require.Len(t, r.Cosigned, 2)
+}

@@ -186,3 +186,46 @@ func FuzzParseWitness(f *testing.F) {
 		}
 	})
 }
+
+// who verifies names witnesses and how many of them must have cosigned; without them the export is not good, by name.
+func TestVerify_DemandsAQuorumOfWitnesses(t *testing.T) {
+	t.Parallel()
+	x := export(t, 3, false)
+	text := x.checkpoint(t).Text()
+	one, two, three := newCosigner("witness.example/w1", 1), newCosigner("witness.example/w2", 2), newCosigner("witness.example/w3", 3)
+	x.header.Checkpoint += one.line(text, 1700000000) + two.line(text, 1700000001)
+	witnesses := []audit.Witness{one.witness(t), two.witness(t), three.witness(t)}
+	for name, tc := range map[string]struct {
+		asked  []audit.Witness
+		quorum int
+		found  int
+		wrong  string
+	}{
+		"nobody is asked for": {},
+		"two of three":        {asked: witnesses, quorum: 2, found: 2},
+		"all of two":          {asked: witnesses[:2], found: 2},
+		"all of three":        {asked: witnesses, found: 2, wrong: "cosignatures of 2 of the witnesses, and 3 are demanded"},
+		"a stranger":          {asked: witnesses[2:], wrong: "cosignatures of 0"},
+	} {
+		r, err := audit.Verify(strings.NewReader(exportText(t, x)), audit.VerifyConfig{Keys: x.header.Keys, Witnesses: tc.asked, Quorum: tc.quorum})
+		require.NoError(t, err)
+		require.Len(t, r.Cosigned, tc.found, name)
+		if tc.wrong == "" {
+			require.Empty(t, r.Problems, name)
+			continue
+		}
+		require.Len(t, r.Problems, 1, name)
+		require.Contains(t, r.Problems[0].What, tc.wrong, name)
+	}
+	x.header.Checkpoint += three.line("x"+text, 1700000000)
+	r, err := audit.Verify(strings.NewReader(exportText(t, x)), audit.VerifyConfig{Keys: x.header.Keys, Witnesses: witnesses, Quorum: 2})
+	require.NoError(t, err)
+	require.Contains(t, r.Problems[0].What, "not good", "a wrong one of a witness that is known ruins it (R-179)")
+}
+
+// exportText puts an export together.
+func exportText(t testing.TB, x exported) string {
+	t.Helper()
+	all := append([]string{jsonLine(t, x.header)}, x.lines...)
+	return strings.Join(append(all, jsonLine(t, audit.ExportEnd{End: true, Lines: int64(len(x.lines))}), ""), "\n")
+}

@@ -21,6 +21,9 @@ type VerifyConfig struct {
 	// Known are checkpoints that were published before, as anchors kept them. The log must continue each, which only a whole export
 	// shows; for another, what cannot be compared is counted. When there are any, one at least must be of this log.
 	Known []Checkpoint
+	// Witnesses are whose cosignatures are looked for. One that is there must be good, and Quorum of them must be there; all when zero.
+	Witnesses []Witness
+	Quorum    int
 	// Progress hears of every so many lines; nil for nobody.
 	Progress func(lines int64)
 	// MostProblems bounds what is kept of what is found; 100 when zero.
@@ -31,11 +34,12 @@ type VerifyConfig struct {
 type Report struct {
 	Checkpoint Checkpoint
 	Whole      bool
-	OwnKeys    bool  // the keys were the export's own
-	Events     int64 // events in the log that were checked
-	Erased     int64 // of these, whose personal data is gone
-	Waiting    int64 // events that are not sealed yet
-	Unlike     int64 // checkpoints that were kept and that an export with proofs could not be compared with
+	OwnKeys    bool          // the keys were the export's own
+	Events     int64         // events in the log that were checked
+	Erased     int64         // of these, whose personal data is gone
+	Waiting    int64         // events that are not sealed yet
+	Unlike     int64         // checkpoints that were kept and that an export with proofs could not be compared with
+	Cosigned   []Cosignature // by the witnesses that were asked for
 	Problems   []Problem
 	More       int64 // problems beyond those
 }
@@ -133,12 +137,32 @@ func (v *verifier) begin(text []byte) bool {
 		v.problem(Problem{Line: 1, Index: -1, What: "the log is larger than this program reads"})
 		return false
 	}
+	v.cosigned([]byte(h.Checkpoint))
 	v.seen = make([]uint64, c.Size/64+1)
 	if h.Whole {
 		v.edge = &Edge{}
 	}
 	v.remember()
 	return true
+}
+
+// cosigned looks for the witnesses' cosignatures.
+func (v *verifier) cosigned(signed []byte) {
+	least := v.cfg.Quorum
+	if least == 0 {
+		least = len(v.cfg.Witnesses)
+	}
+	if len(v.cfg.Witnesses) == 0 {
+		return
+	}
+	found, err := Cosignatures(signed, v.cfg.Witnesses)
+	if err != nil {
+		v.problem(Problem{Line: 1, Index: -1, What: "a witness' cosignature of the checkpoint is not good: " + err.Error()})
+		return
+	}
+	if v.Cosigned = found; len(found) < least {
+		v.problem(Problem{Line: 1, Index: -1, What: fmt.Sprintf("the checkpoint carries cosignatures of %d of the witnesses, and %d are demanded", len(found), least)})
+	}
 }
 
 // maxExport bounds the bits that are kept: a gigabyte.

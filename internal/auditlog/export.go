@@ -42,7 +42,7 @@ func (l *Log) Export(ctx context.Context, who Reader, f Filter, format Format) (
 	if !f.valid() {
 		return nil, fault.Of(fault.CodeInvalidRequest)
 	}
-	c, err := l.Store.Checkpoint(ctx, l.Origin)
+	c, err := l.Store.Checkpoint(ctx, l.Origin, f.Cosignatures)
 	if fault.CodeOf(err) == fault.CodeNotFound {
 		return nil, fault.Of(fault.CodeNotSealed)
 	}
@@ -121,7 +121,7 @@ func (b *begun) line(ctx context.Context, out *lines, prover *audit.Prover, r Re
 
 // WholeStore reads the whole log, of all tenants. It is the operator's and the auditor's at the database, never a tenant's.
 type WholeStore interface {
-	Checkpoint(ctx context.Context, origin string) (Signed, error)
+	Checkpoint(ctx context.Context, origin string, cosignatures int) (Signed, error)
 	// Leaves gives leaves in their order with the events that are still there, from that index on and below size.
 	Leaves(ctx context.Context, origin string, from, size int64, atMost int) ([]Whole, error)
 	// Beside gives events that are in no leaf of the tree of that size, after that tenant and id.
@@ -135,9 +135,10 @@ type Whole struct {
 	Entry *audit.Entry // nil when the event is gone
 }
 
-// WriteWhole exports the whole log: every leaf, the events, and beside them the events that were never sealed.
-func WriteWhole(ctx context.Context, store WholeStore, origin string, keys []string, w io.Writer) error {
-	c, err := store.Checkpoint(ctx, origin)
+// WriteWhole exports the whole log: every leaf, the events, and beside them the events that were never sealed. Its checkpoint is the
+// newest that at least so many witnesses have cosigned.
+func WriteWhole(ctx context.Context, store WholeStore, origin string, keys []string, cosignatures int, w io.Writer) error {
+	c, err := store.Checkpoint(ctx, origin, cosignatures)
 	if err != nil {
 		return err
 	}

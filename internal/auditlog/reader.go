@@ -27,6 +27,8 @@ type Filter struct {
 	From, To   time.Time // From included, To not
 	Cursor     string    // the cursor of the page before
 	Limit      int       // 1 to MaxEvents; 100 when zero
+	// Cosignatures is how many witnesses must have cosigned the checkpoint of an export, which is then the newest of these.
+	Cosignatures int
 }
 
 // defaultLimit is the size of a page that names none.
@@ -71,8 +73,8 @@ type ReadStore interface {
 	Record(ctx context.Context, reading audit.Event) error
 	// Walk gives events of the tenant in the order of their ids, after that id, at most that many. It tells of nothing: Record does.
 	Walk(ctx context.Context, origin string, f Filter, after string, atMost int) ([]Record, error)
-	// Checkpoint gives the newest published checkpoint, or fault.CodeNotFound.
-	Checkpoint(ctx context.Context, origin string) (Signed, error)
+	// Checkpoint gives the newest published checkpoint that at least so many witnesses have cosigned, or fault.CodeNotFound.
+	Checkpoint(ctx context.Context, origin string, cosignatures int) (Signed, error)
 	// Tiles gives tiles of the log of that origin.
 	Tiles(ctx context.Context, origin string, names []audit.TileName) ([][]audit.Hash, error)
 	// AccountID finds an account by the hashes of its name, or fault.CodeNotFound.
@@ -227,7 +229,7 @@ func (l *Log) Proof(ctx context.Context, who Reader, id string) (Proof, error) {
 	if !r.Sealed() {
 		return Proof{}, fault.Of(fault.CodeNotSealed)
 	}
-	c, err := l.Store.Checkpoint(ctx, l.Origin)
+	c, err := l.Store.Checkpoint(ctx, l.Origin, 0)
 	if fault.CodeOf(err) == fault.CodeNotFound || (err == nil && r.Index >= c.Size) {
 		return Proof{}, fault.Of(fault.CodeNotSealed)
 	}
@@ -244,16 +246,17 @@ func (l *Log) Proof(ctx context.Context, who Reader, id string) (Proof, error) {
 	return Proof{Record: r, Checkpoint: c.Note, Hashes: hashes}, nil
 }
 
-// Checkpoint gives the newest published checkpoint, or fault.CodeNotFound before the first one.
-func (l *Log) Checkpoint(ctx context.Context) ([]byte, error) {
-	c, err := l.Store.Checkpoint(ctx, l.Origin)
+// Checkpoint gives the newest published checkpoint that at least so many witnesses have cosigned, with all that it carries, or
+// fault.CodeNotFound while there is none.
+func (l *Log) Checkpoint(ctx context.Context, cosignatures int) ([]byte, error) {
+	c, err := l.Store.Checkpoint(ctx, l.Origin, cosignatures)
 	return c.Note, err
 }
 
 // Consistency proves that the tree of size to begins with the tree of size from. to is that of the newest checkpoint when zero.
 // Sizes that cannot be are fault.CodeInvalidRequest.
 func (l *Log) Consistency(ctx context.Context, from, to int64) (sizes [2]int64, hashes []audit.Hash, err error) {
-	c, err := l.Store.Checkpoint(ctx, l.Origin)
+	c, err := l.Store.Checkpoint(ctx, l.Origin, 0)
 	if err != nil {
 		return sizes, nil, err
 	}
@@ -273,7 +276,7 @@ func (l *Log) Tile(ctx context.Context, path string) ([]byte, error) {
 	if err != nil {
 		return nil, fault.Of(fault.CodeNotFound)
 	}
-	c, err := l.Store.Checkpoint(ctx, l.Origin)
+	c, err := l.Store.Checkpoint(ctx, l.Origin, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -94,6 +94,7 @@ func filterOf(query map[string]string) (auditlog.Filter, error) {
 		}
 		f.Subject = id
 	}
+	f.Cosignatures, _ = strconv.Atoi(query["cosignatures"]) // the contract has checked it
 	if text := query["limit"]; text != "" {
 		f.Limit, _ = strconv.Atoi(text) // the contract has checked it
 	}
@@ -142,7 +143,8 @@ func presentProof(p auditlog.Proof) auditProofBody {
 
 // auditCheckpoint handles GET /v1/audit/checkpoint.
 func (h *handler) auditCheckpoint(c echo.Context) error {
-	note, err := h.Audit.Checkpoint(c.Request().Context())
+	least, _ := strconv.Atoi(callOf(c).query["cosignatures"]) // the contract has checked it
+	note, err := h.Audit.Checkpoint(c.Request().Context(), least)
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func (l log) Proof(_ context.Context, _ auditlog.Reader, id string) (auditlog.Pr
 	return auditlog.Proof{Record: auditRecord(), Checkpoint: []byte("a note"), Hashes: []audit.Hash{{1}}}, l.ask(id)
 }
 
-func (l log) Checkpoint(context.Context) ([]byte, error) {
+func (l log) Checkpoint(context.Context, int) ([]byte, error) {
 	return []byte("a note"), l.ask("checkpoint")
 }
 

@@ -90,7 +90,7 @@ type Audit interface {
 	Case(ctx context.Context, who auditlog.Reader, caseID, cursor string, limit int) (auditlog.CaseTrail, error)
 	Desk(ctx context.Context, who auditlog.Reader, f auditlog.DeskFilter) (auditlog.Desk, error)
 	Proof(ctx context.Context, who auditlog.Reader, id string) (auditlog.Proof, error)
-	Checkpoint(ctx context.Context) ([]byte, error)
+	Checkpoint(ctx context.Context, cosignatures int) ([]byte, error)
 	Consistency(ctx context.Context, from, to int64) (sizes [2]int64, hashes []audit.Hash, err error)
 	Tile(ctx context.Context, path string) ([]byte, error)
 	VerifierKeys() (origin string, keys []string)

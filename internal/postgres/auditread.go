@@ -123,11 +123,13 @@ func (s *AuditLog) Walk(ctx context.Context, origin string, f auditlog.Filter, a
 }
 
 // Checkpoint implements auditlog.ReadStore.
-func (s *AuditLog) Checkpoint(ctx context.Context, origin string) (auditlog.Signed, error) {
+func (s *AuditLog) Checkpoint(ctx context.Context, origin string, cosignatures int) (auditlog.Signed, error) {
 	var note, lines string
 	err := s.db.pool.QueryRow(ctx, `
 		select c.note, coalesce((select string_agg(w.lines, '' order by w.witness) from audit_cosignature w where w.log_id = c.log_id and w.size = c.size), '')
-		  from audit_checkpoint c join audit_log l on l.id = c.log_id where l.origin = $1 order by c.size desc, c.signed_at desc limit 1`, origin).Scan(&note, &lines)
+		  from audit_checkpoint c join audit_log l on l.id = c.log_id where l.origin = $1 and ($2::int = 0 or c.size = (
+			select w.size from audit_cosignature w where w.log_id = l.id and w.lines <> '' group by w.size having count(*) >= $2::int order by w.size desc limit 1))
+		 order by c.size desc, c.signed_at desc limit 1`, origin, cosignatures).Scan(&note, &lines)
 	if err != nil {
 		return auditlog.Signed{}, translate(err, "read checkpoint")
 	}

@@ -21,7 +21,7 @@ func (l *logbook) export() string {
 	var out bytes.Buffer
 	keys, err := l.sealer().VerifierKeys()
 	require.NoError(l.t, err)
-	require.NoError(l.t, auditlog.WriteWhole(l.t.Context(), postgres.NewAuditLog(l.connect("holdfast_auditor")), logOrigin, keys, &out))
+	require.NoError(l.t, auditlog.WriteWhole(l.t.Context(), postgres.NewAuditLog(l.connect("holdfast_auditor")), logOrigin, keys, 0, &out))
 	return out.String()
 }
 
@@ -38,7 +38,7 @@ func (l *logbook) verify(export string, known ...audit.Checkpoint) audit.Report 
 // checkpoint is the newest that was published.
 func (l *logbook) checkpoint() audit.Checkpoint {
 	l.t.Helper()
-	c, err := postgres.NewAuditLog(l.db).Checkpoint(l.t.Context(), logOrigin)
+	c, err := postgres.NewAuditLog(l.db).Checkpoint(l.t.Context(), logOrigin, 0)
 	require.NoError(l.t, err)
 	return c.Checkpoint
 }
