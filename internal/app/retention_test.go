@@ -93,4 +93,3 @@ func TestForget_IsALoopOfEveryWorkingNode(t *testing.T) {
 	require.Zero(t, apptest.Query[int](t, s, `SELECT count(*) FROM challenge`))
 	require.Zero(t, apptest.Query[int](t, s, `SELECT count(*) FROM recovery WHERE network <> '' OR signals <> '{}'`))
 }
-
