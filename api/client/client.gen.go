@@ -675,6 +675,7 @@ func (e ObjectionProof) Valid() bool {
 const (
 	ProblemCodeArtefactUsed                   ProblemCode = "artefact_used"
 	ProblemCodeBodyTooLarge                   ProblemCode = "body_too_large"
+	ProblemCodeClaimRefused                   ProblemCode = "claim_refused"
 	ProblemCodeConflict                       ProblemCode = "conflict"
 	ProblemCodeConflictOfInterest             ProblemCode = "conflict_of_interest"
 	ProblemCodeEvidenceShort                  ProblemCode = "evidence_short"
@@ -720,6 +721,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeArtefactUsed:
 		return true
 	case ProblemCodeBodyTooLarge:
+		return true
+	case ProblemCodeClaimRefused:
 		return true
 	case ProblemCodeConflict:
 		return true
@@ -1992,6 +1995,12 @@ type Channel struct {
 // ChannelType How messages get there.
 type ChannelType string
 
+// ClaimRequest The secret of a claim link.
+type ClaimRequest struct {
+	// ClaimToken What stands behind the # of the link.
+	ClaimToken string `json:"claim_token"`
+}
+
 // ClientCredential A credential without its secret.
 type ClientCredential struct {
 	// CreatedAt When it was made.
@@ -2942,10 +2951,16 @@ type StartRequest struct {
 	Reason Reason `json:"reason"`
 }
 
-// StartedRecovery A recovery that has begun, with the claimant's token.
+// StartedRecovery A recovery that has begun, with the claimant's token. What only one that support started can be in by then is there for a claim link.
 type StartedRecovery struct {
+	// Case Whether people help with this recovery. `deciding` says that two of them are to decide. It is the same whatever an agent thinks.
+	Case *CaseSupport `json:"case,omitempty"`
+
 	// ClaimantToken The claimant's secret. Send it as `Holdfast-Claimant`.
 	ClaimantToken string `json:"claimant_token"`
+
+	// Contest Somebody objected, in state `contested`. Who, by which way and with what is not said.
+	Contest *Contest `json:"contest,omitempty"`
 
 	// ExpiresAt When this ends by itself.
 	ExpiresAt ExpiresAt `json:"expires_at"`
@@ -3637,6 +3652,13 @@ type StartRecoveryParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// ClaimRecoveryParams defines parameters for ClaimRecovery.
+type ClaimRecoveryParams struct {
+	// IdempotencyKey A quoted string that your client makes for this request, such as a random UUID. A retry with the same key within 24 hours
+	// gives the first answer again.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // AppealRecoveryParams defines parameters for AppealRecovery.
 type AppealRecoveryParams struct {
 	// IdempotencyKey A quoted string that your client makes for this request, such as a random UUID. A retry with the same key within 24 hours
@@ -3801,6 +3823,9 @@ type ObjectByLinkJSONRequestBody = ObjectionRequest
 
 // StartRecoveryJSONRequestBody defines body for StartRecovery for application/json ContentType.
 type StartRecoveryJSONRequestBody = StartRequest
+
+// ClaimRecoveryJSONRequestBody defines body for ClaimRecovery for application/json ContentType.
+type ClaimRecoveryJSONRequestBody = ClaimRequest
 
 // AppealRecoveryJSONRequestBody defines body for AppealRecovery for application/json ContentType.
 type AppealRecoveryJSONRequestBody = Empty
@@ -4214,8 +4239,11 @@ type ClientInterface interface {
 	// OpenCaseWithBody Open a case
 	//
 	// Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
-	// then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
-	// the case sees neither link nor address; without a page for such links, `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the same answer.
+	// then a recovery is started on the account's behalf, and a claim link goes to each mail address and telephone number on file that is
+	// of age and not suspect. Whoever opens the case sees neither link nor address, and gets the same answer for a name that no account has.
+	// Each opening sends links, and few are let through for one account and one agent. Without a page for such links (`holdfast tenant
+	// claims`), `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the
+	// same answer.
 	// No request about a case takes a destination, a code or a secret, and no answer gives one. Who opens a case that is open takes part in
 	// it, and decides nothing about it.
 	//
@@ -4227,8 +4255,11 @@ type ClientInterface interface {
 	// OpenCase Open a case
 	//
 	// Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
-	// then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
-	// the case sees neither link nor address; without a page for such links, `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the same answer.
+	// then a recovery is started on the account's behalf, and a claim link goes to each mail address and telephone number on file that is
+	// of age and not suspect. Whoever opens the case sees neither link nor address, and gets the same answer for a name that no account has.
+	// Each opening sends links, and few are let through for one account and one agent. Without a page for such links (`holdfast tenant
+	// claims`), `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the
+	// same answer.
 	// No request about a case takes a destination, a code or a secret, and no answer gives one. Who opens a case that is open takes part in
 	// it, and decides nothing about it.
 	//
@@ -4715,6 +4746,36 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/recoveries (the `StartRecovery` operationId).
 	StartRecovery(ctx context.Context, params *StartRecoveryParams, body StartRecoveryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ClaimRecoveryWithBody Take the claimant's seat by a claim link
+	//
+	// Scope `recoveries:start`; a publishable credential may do this.
+	//
+	// An agent who opens a case for an account starts a recovery that nobody claims yet; a link to your own page goes to the addresses on
+	// file, with a secret in its fragment. Send the secret here once a person has pressed a button on that page, and not before: mail
+	// scanners open links, and run scripts. The answer is that of a start. The link proves nothing; what the recovery demands is still
+	// to be proven. Any of a recovery's links does this, once for all of them. A link that is unknown, too late, used, or of a recovery
+	// that is over is one and the same answer: 422 `claim_refused`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/recoveries/claims (the `ClaimRecovery` operationId).
+	ClaimRecoveryWithBody(ctx context.Context, params *ClaimRecoveryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ClaimRecovery Take the claimant's seat by a claim link
+	//
+	// Scope `recoveries:start`; a publishable credential may do this.
+	//
+	// An agent who opens a case for an account starts a recovery that nobody claims yet; a link to your own page goes to the addresses on
+	// file, with a secret in its fragment. Send the secret here once a person has pressed a button on that page, and not before: mail
+	// scanners open links, and run scripts. The answer is that of a start. The link proves nothing; what the recovery demands is still
+	// to be proven. Any of a recovery's links does this, once for all of them. A link that is unknown, too late, used, or of a recovery
+	// that is over is one and the same answer: 422 `claim_refused`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/recoveries/claims (the `ClaimRecovery` operationId).
+	ClaimRecovery(ctx context.Context, params *ClaimRecoveryParams, body ClaimRecoveryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetRecovery Read a recovery
 	//
@@ -5674,8 +5735,11 @@ func (c *Client) ListCases(ctx context.Context, reqEditors ...RequestEditorFn) (
 // OpenCaseWithBody Open a case
 //
 // Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
-// then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
-// the case sees neither link nor address; without a page for such links, `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the same answer.
+// then a recovery is started on the account's behalf, and a claim link goes to each mail address and telephone number on file that is
+// of age and not suspect. Whoever opens the case sees neither link nor address, and gets the same answer for a name that no account has.
+// Each opening sends links, and few are let through for one account and one agent. Without a page for such links (`holdfast tenant
+// claims`), `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the
+// same answer.
 // No request about a case takes a destination, a code or a secret, and no answer gives one. Who opens a case that is open takes part in
 // it, and decides nothing about it.
 //
@@ -5697,8 +5761,11 @@ func (c *Client) OpenCaseWithBody(ctx context.Context, params *OpenCaseParams, c
 // OpenCase Open a case
 //
 // Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
-// then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
-// the case sees neither link nor address; without a page for such links, `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the same answer.
+// then a recovery is started on the account's behalf, and a claim link goes to each mail address and telephone number on file that is
+// of age and not suspect. Whoever opens the case sees neither link nor address, and gets the same answer for a name that no account has.
+// Each opening sends links, and few are let through for one account and one agent. Without a page for such links (`holdfast tenant
+// claims`), `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the
+// same answer.
 // No request about a case takes a destination, a code or a secret, and no answer gives one. Who opens a case that is open takes part in
 // it, and decides nothing about it.
 //
@@ -6636,6 +6703,56 @@ func (c *Client) StartRecoveryWithBody(ctx context.Context, params *StartRecover
 // Corresponds with POST /v1/recoveries (the `StartRecovery` operationId).
 func (c *Client) StartRecovery(ctx context.Context, params *StartRecoveryParams, body StartRecoveryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewStartRecoveryRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ClaimRecoveryWithBody Take the claimant's seat by a claim link
+//
+// Scope `recoveries:start`; a publishable credential may do this.
+//
+// An agent who opens a case for an account starts a recovery that nobody claims yet; a link to your own page goes to the addresses on
+// file, with a secret in its fragment. Send the secret here once a person has pressed a button on that page, and not before: mail
+// scanners open links, and run scripts. The answer is that of a start. The link proves nothing; what the recovery demands is still
+// to be proven. Any of a recovery's links does this, once for all of them. A link that is unknown, too late, used, or of a recovery
+// that is over is one and the same answer: 422 `claim_refused`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/recoveries/claims (the `ClaimRecovery` operationId).
+func (c *Client) ClaimRecoveryWithBody(ctx context.Context, params *ClaimRecoveryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewClaimRecoveryRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ClaimRecovery Take the claimant's seat by a claim link
+//
+// Scope `recoveries:start`; a publishable credential may do this.
+//
+// An agent who opens a case for an account starts a recovery that nobody claims yet; a link to your own page goes to the addresses on
+// file, with a secret in its fragment. Send the secret here once a person has pressed a button on that page, and not before: mail
+// scanners open links, and run scripts. The answer is that of a start. The link proves nothing; what the recovery demands is still
+// to be proven. Any of a recovery's links does this, once for all of them. A link that is unknown, too late, used, or of a recovery
+// that is over is one and the same answer: 422 `claim_refused`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/recoveries/claims (the `ClaimRecovery` operationId).
+func (c *Client) ClaimRecovery(ctx context.Context, params *ClaimRecoveryParams, body ClaimRecoveryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewClaimRecoveryRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -10292,6 +10409,59 @@ func NewStartRecoveryRequestWithBody(server string, params *StartRecoveryParams,
 	return req, nil
 }
 
+// NewClaimRecoveryRequest calls the generic ClaimRecovery builder with application/json body
+func NewClaimRecoveryRequest(server string, params *ClaimRecoveryParams, body ClaimRecoveryJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewClaimRecoveryRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewClaimRecoveryRequestWithBody constructs an http.Request for the ClaimRecovery method, with any body, and a specified content type
+func NewClaimRecoveryRequestWithBody(server string, params *ClaimRecoveryParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/recoveries/claims")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
 // NewGetRecoveryRequest constructs an http.Request for the GetRecovery method
 func NewGetRecoveryRequest(server string, recoveryID RecoveryID) (*http.Request, error) {
 	var err error
@@ -11675,8 +11845,11 @@ type ClientWithResponsesInterface interface {
 	// OpenCaseWithBodyWithResponse Open a case
 	//
 	// Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
-	// then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
-	// the case sees neither link nor address; without a page for such links, `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the same answer.
+	// then a recovery is started on the account's behalf, and a claim link goes to each mail address and telephone number on file that is
+	// of age and not suspect. Whoever opens the case sees neither link nor address, and gets the same answer for a name that no account has.
+	// Each opening sends links, and few are let through for one account and one agent. Without a page for such links (`holdfast tenant
+	// claims`), `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the
+	// same answer.
 	// No request about a case takes a destination, a code or a secret, and no answer gives one. Who opens a case that is open takes part in
 	// it, and decides nothing about it.
 	//
@@ -11688,8 +11861,11 @@ type ClientWithResponsesInterface interface {
 	// OpenCaseWithResponse Open a case
 	//
 	// Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
-	// then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
-	// the case sees neither link nor address; without a page for such links, `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the same answer.
+	// then a recovery is started on the account's behalf, and a claim link goes to each mail address and telephone number on file that is
+	// of age and not suspect. Whoever opens the case sees neither link nor address, and gets the same answer for a name that no account has.
+	// Each opening sends links, and few are let through for one account and one agent. Without a page for such links (`holdfast tenant
+	// claims`), `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the
+	// same answer.
 	// No request about a case takes a destination, a code or a secret, and no answer gives one. Who opens a case that is open takes part in
 	// it, and decides nothing about it.
 	//
@@ -12186,6 +12362,36 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/recoveries (the `StartRecovery` operationId).
 	StartRecoveryWithResponse(ctx context.Context, params *StartRecoveryParams, body StartRecoveryJSONRequestBody, reqEditors ...RequestEditorFn) (*StartRecoveryResponse, error)
+
+	// ClaimRecoveryWithBodyWithResponse Take the claimant's seat by a claim link
+	//
+	// Scope `recoveries:start`; a publishable credential may do this.
+	//
+	// An agent who opens a case for an account starts a recovery that nobody claims yet; a link to your own page goes to the addresses on
+	// file, with a secret in its fragment. Send the secret here once a person has pressed a button on that page, and not before: mail
+	// scanners open links, and run scripts. The answer is that of a start. The link proves nothing; what the recovery demands is still
+	// to be proven. Any of a recovery's links does this, once for all of them. A link that is unknown, too late, used, or of a recovery
+	// that is over is one and the same answer: 422 `claim_refused`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/recoveries/claims (the `ClaimRecovery` operationId).
+	ClaimRecoveryWithBodyWithResponse(ctx context.Context, params *ClaimRecoveryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ClaimRecoveryResponse, error)
+
+	// ClaimRecoveryWithResponse Take the claimant's seat by a claim link
+	//
+	// Scope `recoveries:start`; a publishable credential may do this.
+	//
+	// An agent who opens a case for an account starts a recovery that nobody claims yet; a link to your own page goes to the addresses on
+	// file, with a secret in its fragment. Send the secret here once a person has pressed a button on that page, and not before: mail
+	// scanners open links, and run scripts. The answer is that of a start. The link proves nothing; what the recovery demands is still
+	// to be proven. Any of a recovery's links does this, once for all of them. A link that is unknown, too late, used, or of a recovery
+	// that is over is one and the same answer: 422 `claim_refused`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/recoveries/claims (the `ClaimRecovery` operationId).
+	ClaimRecoveryWithResponse(ctx context.Context, params *ClaimRecoveryParams, body ClaimRecoveryJSONRequestBody, reqEditors ...RequestEditorFn) (*ClaimRecoveryResponse, error)
 
 	// GetRecoveryWithResponse Read a recovery
 	//
@@ -19382,6 +19588,152 @@ func (r StartRecoveryResponse) ContentType() string {
 	return ""
 }
 
+// ClaimRecoveryResponse201Headers the declared response headers of an HTTP 201 response for ClaimRecovery
+type ClaimRecoveryResponse201Headers struct {
+	Location string
+}
+
+// ClaimRecoveryResponse401Headers the declared response headers of an HTTP 401 response for ClaimRecovery
+type ClaimRecoveryResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ClaimRecoveryResponse409Headers the declared response headers of an HTTP 409 response for ClaimRecovery
+type ClaimRecoveryResponse409Headers struct {
+	RetryAfter *int
+}
+
+// ClaimRecoveryResponse429Headers the declared response headers of an HTTP 429 response for ClaimRecovery
+type ClaimRecoveryResponse429Headers struct {
+	RetryAfter *int
+}
+
+// ClaimRecoveryResponse503Headers the declared response headers of an HTTP 503 response for ClaimRecovery
+type ClaimRecoveryResponse503Headers struct {
+	RetryAfter *int
+}
+
+type ClaimRecoveryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *StartedRecovery
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMedia
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Refused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *Throttled
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *ClaimRecoveryResponse201Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ClaimRecoveryResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *ClaimRecoveryResponse409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ClaimRecoveryResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ClaimRecoveryResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r ClaimRecoveryResponse) GetJSON201() *StartedRecovery {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ClaimRecoveryResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ClaimRecoveryResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ClaimRecoveryResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ClaimRecoveryResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r ClaimRecoveryResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r ClaimRecoveryResponse) GetApplicationProblemJSON415() *UnsupportedMedia {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ClaimRecoveryResponse) GetApplicationProblemJSON422() *Refused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ClaimRecoveryResponse) GetApplicationProblemJSON429() *Throttled {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ClaimRecoveryResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ClaimRecoveryResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ClaimRecoveryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ClaimRecoveryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ClaimRecoveryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ClaimRecoveryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetRecoveryResponse401Headers the declared response headers of an HTTP 401 response for GetRecovery
 type GetRecoveryResponse401Headers struct {
 	WWWAuthenticate string
@@ -22602,8 +22954,11 @@ func (c *ClientWithResponses) ListCasesWithResponse(ctx context.Context, reqEdit
 // OpenCaseWithBodyWithResponse Open a case
 //
 // Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
-// then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
-// the case sees neither link nor address; without a page for such links, `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the same answer.
+// then a recovery is started on the account's behalf, and a claim link goes to each mail address and telephone number on file that is
+// of age and not suspect. Whoever opens the case sees neither link nor address, and gets the same answer for a name that no account has.
+// Each opening sends links, and few are let through for one account and one agent. Without a page for such links (`holdfast tenant
+// claims`), `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the
+// same answer.
 // No request about a case takes a destination, a code or a secret, and no answer gives one. Who opens a case that is open takes part in
 // it, and decides nothing about it.
 //
@@ -22621,8 +22976,11 @@ func (c *ClientWithResponses) OpenCaseWithBodyWithResponse(ctx context.Context, 
 // OpenCaseWithResponse Open a case
 //
 // Scope `cases:open`. For a recovery, by the reference code that the claimant reads out; or for an account, by your own name of it:
-// then a recovery is started on the account's behalf, and its claim link goes to the addresses on file that are of age. Whoever opens
-// the case sees neither link nor address; without a page for such links, `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the same answer.
+// then a recovery is started on the account's behalf, and a claim link goes to each mail address and telephone number on file that is
+// of age and not suspect. Whoever opens the case sees neither link nor address, and gets the same answer for a name that no account has.
+// Each opening sends links, and few are let through for one account and one agent. Without a page for such links (`holdfast tenant
+// claims`), `account_ref` is 422 `method_unavailable`. A reference of a recovery that is over, or that does not exist, is one and the
+// same answer.
 // No request about a case takes a destination, a code or a secret, and no answer gives one. Who opens a case that is open takes part in
 // it, and decides nothing about it.
 //
@@ -23394,6 +23752,48 @@ func (c *ClientWithResponses) StartRecoveryWithResponse(ctx context.Context, par
 		return nil, err
 	}
 	return ParseStartRecoveryResponse(rsp)
+}
+
+// ClaimRecoveryWithBodyWithResponse Take the claimant's seat by a claim link
+//
+// Scope `recoveries:start`; a publishable credential may do this.
+//
+// An agent who opens a case for an account starts a recovery that nobody claims yet; a link to your own page goes to the addresses on
+// file, with a secret in its fragment. Send the secret here once a person has pressed a button on that page, and not before: mail
+// scanners open links, and run scripts. The answer is that of a start. The link proves nothing; what the recovery demands is still
+// to be proven. Any of a recovery's links does this, once for all of them. A link that is unknown, too late, used, or of a recovery
+// that is over is one and the same answer: 422 `claim_refused`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/recoveries/claims (the `ClaimRecovery` operationId).
+func (c *ClientWithResponses) ClaimRecoveryWithBodyWithResponse(ctx context.Context, params *ClaimRecoveryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ClaimRecoveryResponse, error) {
+	rsp, err := c.ClaimRecoveryWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseClaimRecoveryResponse(rsp)
+}
+
+// ClaimRecoveryWithResponse Take the claimant's seat by a claim link
+//
+// Scope `recoveries:start`; a publishable credential may do this.
+//
+// An agent who opens a case for an account starts a recovery that nobody claims yet; a link to your own page goes to the addresses on
+// file, with a secret in its fragment. Send the secret here once a person has pressed a button on that page, and not before: mail
+// scanners open links, and run scripts. The answer is that of a start. The link proves nothing; what the recovery demands is still
+// to be proven. Any of a recovery's links does this, once for all of them. A link that is unknown, too late, used, or of a recovery
+// that is over is one and the same answer: 422 `claim_refused`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/recoveries/claims (the `ClaimRecovery` operationId).
+func (c *ClientWithResponses) ClaimRecoveryWithResponse(ctx context.Context, params *ClaimRecoveryParams, body ClaimRecoveryJSONRequestBody, reqEditors ...RequestEditorFn) (*ClaimRecoveryResponse, error) {
+	rsp, err := c.ClaimRecovery(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseClaimRecoveryResponse(rsp)
 }
 
 // GetRecoveryWithResponse Read a recovery
@@ -30721,6 +31121,155 @@ func ParseStartRecoveryResponse(rsp *http.Response) (*StartRecoveryResponse, err
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers StartRecoveryResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseClaimRecoveryResponse parses an HTTP response from a ClaimRecoveryWithResponse call
+func ParseClaimRecoveryResponse(rsp *http.Response) (*ClaimRecoveryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ClaimRecoveryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest StartedRecovery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMedia
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Throttled
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers ClaimRecoveryResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 401:
+		var headers ClaimRecoveryResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers ClaimRecoveryResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers ClaimRecoveryResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ClaimRecoveryResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast/holdfast/internal/config"
 	"github.com/holdfast/holdfast/internal/credential"
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/notify"
 	"github.com/holdfast/holdfast/internal/postgres"
 	"github.com/holdfast/holdfast/internal/textrule"
 )
@@ -58,6 +59,7 @@ type tenantCmd struct {
 	Create tenantCreateCmd `cmd:"" help:"Create a tenant."`
 	List   tenantListCmd   `cmd:"" help:"List tenants."`
 	Set    tenantSetCmd    `cmd:"" help:"Say where a tenant's text messages may go and how many a day."`
+	Claims tenantClaimsCmd `cmd:"" help:"Say where a tenant's claim links lead, so that agents can open cases for accounts."`
 }
 
 type tenantCreateCmd struct {
@@ -117,6 +119,41 @@ func (c tenantSetCmd) Run(e *env) error {
 	})
 }
 
+type tenantClaimsCmd struct {
+	ID   string `arg:"" help:"The tenant."`
+	Page string `required:"" help:"The page of the tenant's app where a claimant goes on, as in https://shop.example.com/recover; \"none\" to open no more cases for accounts."`
+}
+
+// Help tells what the page has to do.
+func (tenantClaimsCmd) Help() string {
+	return `An agent who opens a case for an account has a link sent to the addresses on file; it leads to this page, with a secret in its fragment.
+The page shows a button; once a person has pressed it, the app sends the secret to POST /v1/recoveries/claims and goes on as after a start.
+Opening the page must change nothing. Takes effect with the next message, on every node; links on their way lead to the new page.`
+}
+
+// Run sets it.
+func (c tenantClaimsCmd) Run(e *env) error {
+	page := ""
+	if c.Page != "none" {
+		cfg, err := e.config(nil, config.ForMigrating)
+		if err != nil {
+			return err
+		}
+		parsed, err := notify.ParsePage(c.Page, cfg.Dev())
+		if err != nil {
+			return err
+		}
+		page = parsed.String()
+	}
+	return e.withDB(func(db *postgres.DB) error {
+		if err := db.SetTenantClaimPage(e.ctx, c.ID, page, operator()); err != nil {
+			return err
+		}
+		e.printf("tenant %s is set\n", c.ID)
+		return nil
+	})
+}
+
 type tenantListCmd struct{}
 
 // Run lists the tenants.
@@ -128,7 +165,7 @@ func (tenantListCmd) Run(e *env) error {
 		}
 		w := tabwriter.NewWriter(e.out, 0, 4, 2, ' ', 0)
 		t := &env{out: w}
-		t.printf("ID\tNAME\tSUPPORT\tLOCALE\tCREATED\tTEXTS TO\tTEXTS A DAY\n")
+		t.printf("ID\tNAME\tSUPPORT\tLOCALE\tCREATED\tTEXTS TO\tTEXTS A DAY\tCLAIM PAGE\n")
 		for _, x := range tenants {
 			countries, day := "(default)", "(default)"
 			if x.TextCountries != nil {
@@ -137,7 +174,7 @@ func (tenantListCmd) Run(e *env) error {
 			if x.TextDay >= 0 {
 				day = strconv.Itoa(x.TextDay)
 			}
-			t.printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, x.Name, x.SupportContact, x.Locale, x.CreatedAt.Format(time.RFC3339), countries, day)
+			t.printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, x.Name, x.SupportContact, x.Locale, x.CreatedAt.Format(time.RFC3339), countries, day, cmp.Or(x.ClaimPage, "(none)"))
 		}
 		return w.Flush()
 	})

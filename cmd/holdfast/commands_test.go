@@ -20,7 +20,7 @@ import (
 func TestEveryCommand_HasHelp(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{
-		"", "serve", "dev", "demo", "migrate", "tenant", "tenant create", "tenant list", "tenant set", "client", "client create", "client list", "client rotate",
+		"", "serve", "dev", "demo", "migrate", "tenant", "tenant create", "tenant list", "tenant set", "tenant claims", "client", "client create", "client list", "client rotate",
 		"client revoke", "client disable", "client enable", "client key", "client key add", "client key list", "client key remove", "workforce", "workforce show", "workforce check", "account", "account import", "policy", "policy check", "policy show", "audit", "audit list", "audit case", "audit people", "audit checkpoint", "audit keys", "audit export", "audit verify", "audit replay", "audit checkpoint", "audit keys", "audit checkpoint", "audit keys",
 		"attack", "alert", "alert list", "alert show", "alert ack", "control", "control list", "control set", "control lift",
 		"recovery", "recovery show", "notice", "notice bounced",

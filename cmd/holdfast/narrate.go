@@ -45,7 +45,8 @@ func (n *narrator) tell() error {
 		{"5. A thief claims Eve's account; she ends it in the app", n.eve},
 		{"6. A thief changed Hana's address and got in; she takes the account back", n.hana},
 		{"7. Cleo lost phone, mailbox and codes; two humans decide about what a provider found", n.cleo},
-		{"8. Nobody by that name: the answers look the same", n.nobody},
+		{"8. Finn calls support, who may send him a link and never see it", n.finn},
+		{"9. Nobody by that name: the answers look the same", n.nobody},
 	} {
 		n.printf("\n\033[1m%s\033[0m\n\n", story.title)
 		if err := story.walk(); err != nil {

@@ -17,11 +17,12 @@ const (
 	Undelivered Measure = "undelivered" // notices that nobody will get
 	Objected    Measure = "objected"    // objections
 	Replayed    Measure = "replayed"    // grants presented a second time
+	Retaken     Measure = "retaken"     // claim links brought for a seat that was taken
 )
 
 // Measures lists the measures.
 func Measures() []Measure {
-	return []Measure{Failed, Started, Decoyed, Delivered, Undelivered, Objected, Replayed}
+	return []Measure{Failed, Started, Decoyed, Delivered, Undelivered, Objected, Replayed, Retaken}
 }
 
 // Per is what a query counts by.

@@ -115,6 +115,12 @@ func meddling() []Detector {
 			Honest: "A retry with the same Idempotency-Key: it gets the first answer and is no replay.",
 			Query:  Query{Count: []Measure{Replayed}, Per: PerTenant, Total: 1},
 		},
+		{
+			Name: "ClaimReplayed", Severity: Warning, Window: hour, Quiet: hour, EscalateAfter: day,
+			Means:  "A claim link was brought for a recovery whose seat was taken: two people hold links to it, or one was passed on (R-037).",
+			Honest: "A retry with the same Idempotency-Key: it gets the first answer and is no replay.",
+			Query:  Query{Count: []Measure{Retaken}, Per: PerSubject, Total: 1},
+		},
 	}
 }
 

@@ -111,6 +111,14 @@ func sourceRule(class httpapi.Class) (throttle.Name, bool) {
 	}
 }
 
+// AllowClaimLinks implements support.Limits: independent buckets, both asked before anything is looked up.
+func (l limits) AllowClaimLinks(ctx context.Context, tenant, agent string, account []byte) error {
+	return l.Allow(ctx, []throttle.Take{
+		{Rule: throttle.ClaimLinkAgent, Key: tenant + "/" + agent},
+		{Rule: throttle.ClaimLinkAccount, Key: hex.EncodeToString(account)},
+	})
+}
+
 // AllowRefusedCredential implements httpapi.Limits.
 func (l limits) AllowRefusedCredential(ctx context.Context, source netip.Addr) error {
 	return l.Allow(ctx, []throttle.Take{{Rule: throttle.CredentialSource, Key: throttle.SourceKey(source)}})

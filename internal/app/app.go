@@ -212,7 +212,7 @@ func (a *App) cores(lim limits) error {
 		Issuer: a.Config.HTTP.PublicURL, Offered: offered(), CodeFor: a.Config.Policy.CodeTTL,
 	})
 	a.Cases = support.NewService(support.Config{
-		Store: postgres.NewCases(a.DB), Recoveries: a.Recoveries, Vault: vault{a.Keys}, Keys: a.Keys, Rand: rand.Reader,
+		Store: postgres.NewCases(a.DB), Recoveries: a.Recoveries, Vault: vault{a.Keys}, Keys: a.Keys, Rand: rand.Reader, Limits: lim,
 	})
 	if a.Accounts, err = newAccounts(a.DB, a.Keys, hasher, textRules(a.Config)); err != nil {
 		return err
@@ -314,7 +314,7 @@ func (a *App) sending(deps Deps) error {
 		return err
 	}
 	dispatcher := dispatch.New(dispatch.Config{
-		Store: postgres.NewDispatches(a.DB), Waker: waker{a.Recoveries}, Sender: sender, Renderer: renderer, Links: links,
+		Store: postgres.NewDispatches(a.DB), Waker: waker{a.Recoveries}, Sender: sender, Renderer: renderer, Links: links, Loopback: a.Config.Dev(),
 		Addresses: vault{a.Keys}, Keys: a.Keys, Rand: rand.Reader, Metrics: a.Metrics, Replies: a.Config.Twilio.Replies, Texts: textRules(a.Config), Carrier: carrier,
 		Stops: func(tenant, country string) bool { return a.Abuse.Board.Current(tenant).StopsCountry(country) },
 	})

@@ -19,6 +19,7 @@ type desk struct {
 
 	agent, other         string
 	first, second, third string
+	codes                []string // ada's saved ones, where a test issues them
 }
 
 func newDesk(t *testing.T, opts ...apptest.Option) *desk {

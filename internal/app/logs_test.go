@@ -57,7 +57,7 @@ func TestNoSecret_IsLoggedOrQueued(t *testing.T) {
 		"saved":  apptest.Query[string](t, s, `SELECT string_agg(encode(i.outcome, 'escape'), E'\n') FROM idempotency i`),
 	}
 	forms := []*regexp.Regexp{
-		regexp.MustCompile(`hf[cgok]_[0-9A-Za-z_]{20,}`), regexp.MustCompile(`[\w.+-]+@[\w-]+\.[\w.]+`), regexp.MustCompile(`\+44\d{9,}`),
+		regexp.MustCompile(`hf[cgokl]_[0-9A-Za-z_]{20,}`), regexp.MustCompile(`[\w.+-]+@[\w-]+\.[\w.]+`), regexp.MustCompile(`\+44\d{9,}`),
 		regexp.MustCompile(`eyJ[\w-]{20,}`), regexp.MustCompile(`[Oo]tpauth`), regexp.MustCompile(`objection#`),
 	}
 	for place, text := range places {

@@ -64,6 +64,9 @@ const (
 	GrantIssued            Action = "recovery.grant.issued"
 	GrantRefused           Action = "recovery.grant.refused"
 	GrantReplayed          Action = "recovery.grant.replayed"
+	RecoveryClaimed        Action = "recovery.claimed"       // a claim link handed the claimant's seat over
+	RecoveryClaimRefused   Action = "recovery.claim.refused" // too late, or of a recovery that is over
+	RecoveryClaimReplayed  Action = "recovery.claim.replayed"
 	RecoveryCompleted      Action = "recovery.completed"
 	RecoveryReversed       Action = "recovery.reversed"
 	ReversalRequested      Action = "recovery.reversal.requested"
@@ -127,6 +130,7 @@ const (
 	CaseRead             Action = "agent.account.read"   // every look at a case
 	CaseLookupRefused    Action = "agent.lookup.refused" // a reference or an account that leads to no case
 	CaseListed           Action = "agent.cases.listed"
+	ClaimPageSet         Action = "tenant.claim_page.set" // where a tenant's claim links lead
 )
 
 // What is told to other systems, and who manages that (requirements.md, section 5 and L).

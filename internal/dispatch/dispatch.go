@@ -54,6 +54,10 @@ type Notice struct {
 	Tenant, ID, Kind, Recovery, Account, Channel string
 	ChannelKind                                  factor.Method
 	ObjectionHash                                []byte
+	ClaimHash                                    []byte
+	ClaimPage                                    string    // where the tenant's claim links lead
+	SeatFree                                     bool      // a claim link has something to hand over
+	SeatUntil                                    time.Time // and until when
 	CreatedAt, NotBefore                         time.Time
 	Done                                         bool // accepted or failed before
 	Address, DataKey                             []byte
@@ -113,6 +117,7 @@ type Config struct {
 	Sender    notify.Sender
 	Renderer  *notify.Renderer
 	Links     notify.Links
+	Loopback  bool // claim pages on this machine over http; development only
 	Addresses Addresses
 	Keys      *secret.Keyring
 	Rand      io.Reader
@@ -235,6 +240,12 @@ func (d *Dispatcher) sendNotice(ctx context.Context, work Notice) (Word, error) 
 		At: work.CreatedAt, NotBefore: work.NotBefore, Reference: work.Reference,
 	}
 	kind := notify.Kind(work.Kind)
+	if kind == notify.ClaimLink {
+		refusal, err := d.claim(work, &data)
+		if err != nil || refusal != "" {
+			return Word{Reason: refusal}, err
+		}
+	}
 	objectable := work.ObjectionHash != nil && kind.MayLink()
 	if objectable {
 		token, err := d.Keys.ObjectionTokenFor(work.ID, work.ObjectionHash)
@@ -264,10 +275,29 @@ func (d *Dispatcher) sendNotice(ctx context.Context, work Notice) (Word, error) 
 		return Word{}, err
 	}
 	m.ID, m.To, m.Tenant = work.ID, to, work.Tenant
-	if link := data.Link.Reveal(); link != "" {
-		m.Links = []string{link}
+	for _, link := range []secret.String{data.Link, data.Claim} {
+		if !link.IsZero() {
+			m.Links = append(m.Links, link.Reveal())
+		}
 	}
 	return d.send(ctx, m)
+}
+
+// claim makes the claim link, or says why none is sent any more. The page may have been taken away since the case was opened.
+func (d *Dispatcher) claim(work Notice, data *notify.Data) (refusal string, err error) {
+	if !work.SeatFree {
+		return "claim_over", nil
+	}
+	page, err := notify.ParsePage(work.ClaimPage, d.Loopback)
+	if err != nil {
+		return "claim_no_page", nil //nolint:nilerr // for good: a link that leads elsewhere is not sent.
+	}
+	token, err := d.Keys.ClaimLinkTokenFor(work.ID, work.ClaimHash)
+	if err != nil {
+		return "", fault.Wrap(err, "derive claim link")
+	}
+	data.Claim, data.Until = page.Claim(token), work.SeatUntil
+	return "", nil
 }
 
 func (d *Dispatcher) wake(ctx context.Context, work Notice) error {

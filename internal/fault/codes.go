@@ -47,6 +47,7 @@ const (
 	CodeProposalVoid        Code = "proposal_void"
 	CodeConflictOfInterest  Code = "conflict_of_interest"
 	CodeArtefactUsed        Code = "artefact_used"
+	CodeClaimRefused        Code = "claim_refused"
 )
 
 // Definition is what a code means to a caller.
@@ -96,6 +97,7 @@ var registry = map[Code]Definition{
 	CodeProposalVoid:        {Conflict, "Proposal void", "The proposal no longer stands: something that it was bound to has changed, or its time is over. Read the case again."},
 	CodeConflictOfInterest:  {Forbidden, "Conflict of interest", "You have a part in this case, or in this account, and cannot act on it in this way."},
 	CodeArtefactUsed:        {Conflict, "Artefact used", "This artefact was attached before. One check proves one claim."},
+	CodeClaimRefused:        {Refused, "Claim refused", "This link is not, or no longer, valid."},
 	CodeTimeout:             {Unavailable, "Timed out", "The request took too long. Its outcome is safe to ask for again with the same Idempotency-Key."},
 }
 

@@ -85,6 +85,8 @@ type Config struct {
 type Dev struct {
 	// Inbox shows what would have been sent, as a page or as JSON.
 	Inbox http.Handler
+	// Claim is the page where claim links lead, and ClaimScript its script. They stand for a page of a tenant's own app.
+	Claim, ClaimScript http.Handler
 	// Advance moves the service's clock forward and gives its new time.
 	Advance func(ctx context.Context, by time.Duration) (time.Time, error)
 	// Token signs an access token of the development issuer, and gives the person's name in the trail and its expiry.

@@ -42,7 +42,7 @@ func TestEveryRoute_IsClosedToWhoeverMayNotCallIt(t *testing.T) { // R-154
 	t.Parallel()
 	b := setup(t)
 	publishable := map[string]bool{
-		"startRecovery": true, "getRecovery": true, "createChallenge": true, "answerChallenge": true, "cancelRecovery": true, "takeGrant": true, "appealRecovery": true,
+		"startRecovery": true, "claimRecovery": true, "getRecovery": true, "createChallenge": true, "answerChallenge": true, "cancelRecovery": true, "takeGrant": true, "appealRecovery": true,
 	}
 	for name, s := range good() {
 		if s.bearer == "-" {
@@ -74,7 +74,7 @@ func TestEveryRoute_IsClosedToWhoeverMayNotCallIt(t *testing.T) { // R-154
 
 func good2xx(name string) int {
 	switch name {
-	case "startRecovery", "createChallenge", "takeGrant":
+	case "startRecovery", "claimRecovery", "createChallenge", "takeGrant":
 		return http.StatusCreated
 	default:
 		return http.StatusOK
@@ -252,7 +252,7 @@ func TestFaults_BecomeProblemDocuments(t *testing.T) { // R-146, R-147
 		fault.CodeStepUp: 401, fault.CodeInteractiveUse: 403,
 		fault.CodeRecoveriesPaused: 503, fault.CodeNotSealed: 409,
 		fault.CodeEvidenceShort: 422, fault.CodeProposalOpen: 409,
-		fault.CodeProposalVoid: 409, fault.CodeConflictOfInterest: 403, fault.CodeArtefactUsed: 409,
+		fault.CodeProposalVoid: 409, fault.CodeConflictOfInterest: 403, fault.CodeArtefactUsed: 409, fault.CodeClaimRefused: 422,
 	}
 	require.Len(t, want, len(fault.Codes()))
 	b := setup(t)
@@ -413,7 +413,7 @@ func TestLog_HoldsNoSecretAndNoPersonalData(t *testing.T) { // R-030
 	for _, s := range good() {
 		b.send(t, s)
 	}
-	for _, secret := range []string{claimantTok, grantTok, "robin@example.com", "40713926", "492039", "hfo_k1_abc", "key-1", goodSignature, "203.0.113.7", "user-1042", "GEZDGNBV"} {
+	for _, secret := range []string{claimantTok, grantTok, "robin@example.com", "40713926", "492039", "hfo_k1_abc", "hfl_k1_abc", "key-1", goodSignature, "203.0.113.7", "user-1042", "GEZDGNBV"} {
 		require.NotContains(t, b.log.String(), secret)
 	}
 	require.Equal(t, 2*len(good()), strings.Count(b.log.String(), `"msg":"http request"`), "one line for each request")

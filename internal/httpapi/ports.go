@@ -21,6 +21,8 @@ import (
 // is returned. Every method may be repeated with the same Idempotency-Key.
 type Recoveries interface {
 	Start(ctx context.Context, cmd recovery.StartCommand) (recovery.Started, error)
+	// Claim hands over the claimant's seat of a recovery that support started, to whoever brings a claim link.
+	Claim(ctx context.Context, cmd recovery.ClaimCommand) (recovery.Started, error)
 	Get(ctx context.Context, cmd recovery.GetCommand) (recovery.View, error)
 	Challenge(ctx context.Context, cmd recovery.ChallengeCommand) (recovery.ChallengeView, error)
 	Answer(ctx context.Context, cmd recovery.AnswerCommand) (recovery.View, error)

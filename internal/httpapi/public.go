@@ -63,6 +63,18 @@ func (h *handler) inbox(c echo.Context) error {
 	return nil
 }
 
+// devClaimPage handles GET /dev/claim: where a development installation's claim links lead. It changes nothing (R-036).
+func (h *handler) devClaimPage(c echo.Context) error {
+	h.Dev.Claim.ServeHTTP(c.Response(), c.Request())
+	return nil
+}
+
+// devClaimScript handles GET /dev/claim.js.
+func (h *handler) devClaimScript(c echo.Context) error {
+	h.Dev.ClaimScript.ServeHTTP(c.Response(), c.Request())
+	return nil
+}
+
 // clockRequest is the body of POST /dev/clock: a Go duration such as "72h", or a number of seconds.
 type clockRequest struct {
 	Advance span `json:"advance"`

@@ -71,6 +71,27 @@ func (h *handler) startRecovery(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	return handOver(c, started)
+}
+
+// claimRecovery handles POST /v1/recoveries/claims.
+func (h *handler) claimRecovery(c echo.Context) error {
+	var body struct {
+		Token secret.String `json:"claim_token"`
+	}
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	in := callOf(c)
+	started, err := h.Recoveries.Claim(c.Request().Context(), recovery.ClaimCommand{Caller: in.caller(), Link: body.Token, Key: in.key})
+	if err != nil {
+		return err
+	}
+	return handOver(c, started)
+}
+
+// handOver answers with a recovery and its claimant token.
+func handOver(c echo.Context, started recovery.Started) error {
 	out := presentRecovery(started.View)
 	out.ClaimantToken = plainSecret(started.ClaimantToken)
 	c.Response().Header().Set("Location", "/v1/recoveries/"+started.ID)

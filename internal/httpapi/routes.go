@@ -145,6 +145,7 @@ func routes() []route {
 	)
 	return []route{
 		{method: post, path: "/v1/recoveries", caller: starter, class: ClassStart, key: keyRequired, body: bodyJSON, handle: (*handler).startRecovery},
+		{method: post, path: "/v1/recoveries/claims", caller: starter, class: ClassVerify, key: keyRequired, body: bodyJSON, handle: (*handler).claimRecovery},
 		{method: get, path: rcv, caller: holder, class: ClassRead, handle: (*handler).getRecovery},
 		{method: post, path: rcv + "/challenges", caller: holder, class: ClassChallenge, key: keyRequired, body: bodyJSON, handle: (*handler).createChallenge},
 		{method: post, path: rcv + "/challenges/{challenge_id}/answers", caller: holder, class: ClassVerify, key: keyRequired, body: bodyJSON, handle: (*handler).answerChallenge},
@@ -243,6 +244,8 @@ func routes() []route {
 func devRoutes() []route {
 	return []route{
 		{method: http.MethodGet, path: "/dev/inbox", caller: open(), class: ClassPage, page: true, dev: true, handle: (*handler).inbox},
+		{method: http.MethodGet, path: "/dev/claim", caller: open(), class: ClassPage, page: true, dev: true, handle: (*handler).devClaimPage},
+		{method: http.MethodGet, path: "/dev/claim.js", caller: open(), class: ClassPage, page: true, dev: true, handle: (*handler).devClaimScript},
 		{method: http.MethodPost, path: "/dev/clock", caller: open(), class: ClassPage, key: keyOptional, body: bodyJSON, dev: true, handle: (*handler).advanceClock},
 		{method: http.MethodPost, path: "/dev/tokens", caller: open(), class: ClassPage, key: keyOptional, body: bodyJSON, dev: true, handle: (*handler).devToken},
 	}

@@ -92,6 +92,10 @@ func (c *core) Start(_ context.Context, cmd recovery.StartCommand) (recovery.Sta
 	return recovery.Started{View: view(), ClaimantToken: secret.NewString(claimantTok)}, c.ask(cmd)
 }
 
+func (c *core) Claim(_ context.Context, cmd recovery.ClaimCommand) (recovery.Started, error) {
+	return recovery.Started{View: view(), ClaimantToken: secret.NewString(claimantTok)}, c.ask(cmd)
+}
+
 func (c *core) Get(_ context.Context, cmd recovery.GetCommand) (recovery.View, error) {
 	return view(), c.ask(cmd)
 }
@@ -492,6 +496,7 @@ func good() map[string]sent {
 	rcv, acc, cas := "/v1/recoveries/"+recoveryID, "/v1/accounts/user-1042", "/v1/cases/"+caseID
 	all := map[string]sent{
 		"startRecovery":      {method: "POST", path: "/v1/recoveries", body: `{"identifier":{"type":"email","value":"robin@example.com"},"reason":"lost_mfa","client":{"ip":"203.0.113.7","user_agent":"x","known_device":true}}`},
+		"claimRecovery":      {method: "POST", path: "/v1/recoveries/claims", body: `{"claim_token":"hfl_k1_abc"}`},
 		"getRecovery":        {method: "GET", path: rcv},
 		"createChallenge":    {method: "POST", path: rcv + "/challenges", body: `{"method":"email"}`},
 		"answerChallenge":    {method: "POST", path: rcv + "/challenges/" + challengeID + "/answers", body: `{"code":"40713926"}`},

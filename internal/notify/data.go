@@ -20,6 +20,8 @@ type Data struct {
 	At             time.Time     // when it happened; always set
 	NotBefore      time.Time     // when the hold ends, for the kinds that need it
 	Link           secret.String // the link to object, from Links; optional, for the kinds that may have one
+	Claim          secret.String // the claim link, from Page; of ClaimLink, and of no other kind
+	Until          time.Time     // how long the claim link is good, with Claim
 	CanReply       bool          // a text message may be answered with NO, with Link
 	Reference      string        // what the owner may name to support; optional
 	Method         factor.Method // what was added, removed or disabled; optional
@@ -39,6 +41,7 @@ var (
 	errNoTenant       = errors.New("render: the tenant has no name")
 	errNoTime         = errors.New("render: the time is missing")
 	errCode           = errors.New("render: a code belongs in a code message, with its validity, and nowhere else")
+	errClaim          = errors.New("render: a claim link belongs in its own message, with its end, and nowhere else")
 	errLink           = errors.New("render: a link belongs in a notice of a recovery that can be stopped, and nowhere else")
 )
 
@@ -55,6 +58,8 @@ func (d Data) check(kind Kind, channel factor.Method) error {
 		return errNoTime
 	case kind.CarriesCode() == d.Code.IsZero(), kind.CarriesCode() && d.ValidFor <= 0:
 		return errCode
+	case (kind == ClaimLink) == d.Claim.IsZero(), kind == ClaimLink && d.Until.IsZero():
+		return errClaim
 	case !kind.MayLink() && !d.Link.IsZero(), d.CanReply && d.Link.IsZero():
 		return errLink
 	default:
@@ -65,10 +70,11 @@ func (d Data) check(kind Kind, channel factor.Method) error {
 // words are the data as the templates see them: text in one language.
 type words struct {
 	Tenant, Contact, Reference string
-	Code, Link                 string
+	Code, Link, Claim          string
 	Valid                      string // how long the code is good: "10 minutes"
 	At, AtShort                string
 	NotBefore, NotBeforeShort  string
+	Until                      string // how long the claim link is good
 	Method                     string
 	Reply                      bool // say that NO is an answer
 }
@@ -81,6 +87,7 @@ func (d Data) words(t tongue, channel factor.Method) words {
 		Reference: clean(d.Reference, maxReference),
 		Code:      d.Code.Reveal(),
 		Link:      d.Link.Reveal(),
+		Claim:     d.Claim.Reveal(),
 		Valid:     t.duration(d.ValidFor),
 		At:        t.long(d.At),
 		AtShort:   t.short(d.At),
@@ -90,8 +97,11 @@ func (d Data) words(t tongue, channel factor.Method) words {
 	if !d.NotBefore.IsZero() {
 		w.NotBefore, w.NotBeforeShort = t.long(d.NotBefore), t.short(d.NotBefore)
 	}
+	if !d.Until.IsZero() {
+		w.Until = t.long(d.Until)
+	}
 	if channel == factor.Voice {
-		w.Code, w.Link = strings.Join(strings.Split(w.Code, ""), ", "), ""
+		w.Code, w.Link, w.Claim = strings.Join(strings.Split(w.Code, ""), ", "), "", ""
 	}
 	return w
 }

@@ -11,6 +11,9 @@ const (
 	ConfirmChannel Kind = "confirm_channel" // the code that confirms an address
 )
 
+// ClaimLink invites whoever reads it to go on with a recovery that support started: it carries a claim link, and nothing else does.
+const ClaimLink Kind = "claim_link"
+
 // The notices.
 const (
 	RecoveryStarted     Kind = "recovery_started"      // somebody began a recovery
@@ -37,7 +40,7 @@ const (
 // Kinds lists every kind.
 func Kinds() []Kind {
 	return []Kind{
-		RecoveryCode, ConfirmChannel,
+		RecoveryCode, ConfirmChannel, ClaimLink,
 		RecoveryStarted, HoldEntered, HoldReminder, HoldEnded, RecoveryCompleted, ObjectionReceived,
 		RecoveryCancelled, RecoveryDenied, RecoveryVetoed, RecoveryReversed,
 		CodesIssued, CodeReplaced, FactorAdded, FactorRemoved, ChannelAdded, ChannelRemoved, ErasureQueued,
@@ -45,7 +48,7 @@ func Kinds() []Kind {
 	}
 }
 
-// CarriesCode reports whether the message brings a one-time code. All others are notices and never hold one.
+// CarriesCode reports whether the message brings a one-time code. All others never hold one.
 func (k Kind) CarriesCode() bool { return k == RecoveryCode || k == ConfirmChannel }
 
 // MayLink reports whether the message may hold the link to object: only notices of a recovery that can still be

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -149,6 +150,32 @@ func TestNewLinks_AcceptsOnlyASafeBase(t *testing.T) {
 	}
 	_, err := notify.NewLinks(nil, true)
 	require.Error(t, err)
+}
+
+// where a tenant's claim links lead is as safe as our own address, and has room for nothing but the secret.
+func TestParsePage_AcceptsOnlyASafePage(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"https://shop.example.com/recover": true, "https://shop.example.com": true,
+		"http://shop.example.com/recover": false, "http://localhost:8080/dev/claim": false, "https://shop.example.com/r?x=1": false,
+		"https://shop.example.com/r#x": false, "https://shop.example.com/r?": false, "https://u:p@shop.example.com": false, "javascript:alert(1)": false,
+		"//shop.example.com": false, "": false, "https://shop.example.com/a b": false, "https://shop.example.com/\r\nX": false,
+		"https://shop.example.com/" + strings.Repeat("a", 200): false,
+	} {
+		p, err := notify.ParsePage(text, false)
+		require.Equal(t, want, err == nil, text)
+		if want {
+			require.Equal(t, text, p.String())
+			require.Equal(t, text+"#hfl_k1_x", p.Claim(secret.NewString("hfl_k1_x")).Reveal())
+			require.Equal(t, "[redacted]", p.Claim(secret.NewString("hfl_k1_x")).String())
+			require.True(t, p.Claim(secret.String{}).IsZero())
+		}
+	}
+	_, err := notify.ParsePage("http://localhost:8080/dev/claim", true)
+	require.NoError(t, err)
+	_, err = notify.ParsePage("http://shop.example.com", true)
+	require.Error(t, err)
+	require.True(t, notify.Page{}.Claim(secret.NewString("hfl_k1_x")).IsZero())
 }
 
 // the secret is in the fragment, so that it is in no request line and no log.

@@ -42,7 +42,9 @@ type page struct {
 	Body        []string
 	CodeLabel   string
 	Code        string
-	After       []string // after the code
+	After       []string // after the code, or the claim link
+	ClaimLabel  string   // what the claim link does
+	Claim       string
 	NotYouTitle string
 	NotYou      []string
 	Action      string // what the link does
@@ -111,6 +113,9 @@ func samples(kind Kind) []Data {
 	if kind.CarriesCode() {
 		least.Code, least.ValidFor = secret.NewString("00000000"), 10*time.Minute
 	}
+	if kind == ClaimLink {
+		least.Claim, least.Until = secret.NewString("https://example.com/recover#token"), at.Add(24*time.Hour)
+	}
 	most := least
 	most.SupportContact, most.Reference, most.Method = "help.example.com", "HF-0000-0000", factor.TOTP
 	if kind.MayLink() {
@@ -145,6 +150,9 @@ func (r *Renderer) mail(lang string, kind Kind, b *blocks) (subject, plain, mark
 	}
 	if kind.CarriesCode() {
 		pg.CodeLabel, pg.Code, pg.After = b.line("code.label"), b.words.Code, b.paragraphs("after")
+	}
+	if kind == ClaimLink {
+		pg.ClaimLabel, pg.Claim, pg.After = b.line("claim.label"), b.words.Claim, b.paragraphs("after")
 	}
 	if pg.Link != "" {
 		pg.Action = b.line("action")

@@ -24,6 +24,7 @@ const (
 	code    = "40718253"
 	contact = "help.example.com"
 	token   = "hfo_3Zr0mB1xq8T5uYvW2kNcJd7LsPeGhAiQoRfXtKbCwUM"
+	claim   = "hfl_k1_3Zr0mB1xq8T5uYvW2kNcJd7LsPeGhAiQoRfXtKbCwUM"
 )
 
 func locales() []string { return []string{"en", "de", "fr"} }
@@ -48,6 +49,11 @@ func full(t *testing.T, kind notify.Kind) notify.Data {
 	}
 	if kind.MayLink() {
 		d.Link = links.Objection(secret.NewString(token))
+	}
+	if kind == notify.ClaimLink {
+		page, err := notify.ParsePage("https://shop.example.com/recover", false)
+		require.NoError(t, err)
+		d.Claim, d.Until = page.Claim(secret.NewString(claim)), at.Add(24*time.Hour)
 	}
 	return d
 }
@@ -137,10 +143,41 @@ func TestRenderer_ALinkIsOnlyInANotice(t *testing.T) {
 		require.NotContains(t, subject, "https://")
 		require.Equal(t, kind.MayLink() && channel != factor.Voice, strings.Contains(text, link))
 		require.Equal(t, kind.MayLink() && channel == factor.Email, strings.Contains(html, `href="`+link+`"`))
-		if !kind.MayLink() {
+		if !kind.MayLink() && kind != notify.ClaimLink {
 			require.NotContains(t, text+html, "https://")
 		}
 	})
+}
+
+// R-035, R-038: the claim link is in its own message alone, whole, and that message has no link to object and no code beside it.
+func TestRenderer_AClaimLinkIsOnlyInItsOwnMessage(t *testing.T) {
+	t.Parallel()
+	const link = "https://shop.example.com/recover#" + claim
+	every(t, func(t *testing.T, kind notify.Kind, channel factor.Method, subject, text, html string) {
+		t.Helper()
+		require.NotContains(t, subject, "https://")
+		require.Equal(t, kind == notify.ClaimLink && channel != factor.Voice, strings.Contains(text, link))
+		require.Equal(t, kind == notify.ClaimLink && channel == factor.Email, strings.Contains(html, `href="`+link+`"`))
+		if kind == notify.ClaimLink {
+			require.NotContains(t, text+html, "hfo_")
+		}
+	})
+	r := renderer(t)
+	d := full(t, notify.ClaimLink)
+	for name, bad := range map[string]func(d *notify.Data) notify.Kind{
+		"no link":     func(d *notify.Data) notify.Kind { d.Claim = secret.String{}; return notify.ClaimLink },
+		"no end":      func(d *notify.Data) notify.Kind { d.Until = time.Time{}; return notify.ClaimLink },
+		"in a notice": func(*notify.Data) notify.Kind { return notify.RecoveryStarted },
+		"beside an object": func(d *notify.Data) notify.Kind {
+			d.Link = secret.NewString("https://x.example/#o")
+			return notify.ClaimLink
+		},
+	} {
+		data := d
+		kind := bad(&data)
+		_, _, _, err := r.Render(kind, factor.Email, "en", data)
+		require.Error(t, err, name)
+	}
 }
 
 // R-097: every message says what to do if it was not you, and every mail whom to turn to.
@@ -220,7 +257,7 @@ func TestRenderer_TextMessagesAreShortAndInGSM7(t *testing.T) {
 				_, text, _, err := r.Render(kind, factor.SMS, locale, d)
 				require.NoError(t, err)
 				limit := 160
-				if kind.MayLink() {
+				if kind.MayLink() || kind == notify.ClaimLink {
 					limit = 2 * 153
 				}
 				require.LessOrEqual(t, septets(t, text), limit, "%s: %s", locale, text)

@@ -35,5 +35,6 @@ type Notice struct {
 	Kind          string // a kind that the templates know
 	Channel       string
 	ObjectionHash []byte // hash of the link's token; nil where the notice carries no link
+	ClaimHash     []byte // hash of a claim link's token; nil where the notice carries none
 	CreatedAt     time.Time
 }

@@ -21,7 +21,7 @@ WITH counted AS MATERIALIZED (
           FROM audit_event x
          WHERE x.tenant_id = t.id AND x.id >= $1 AND x.id < $2
            AND x.action IN ('recovery.initiated', 'recovery.proof.rejected', 'recovery.contested', 'recovery.objected', 'recovery.vetoed',
-                            'recovery.reversal.requested', 'recovery.reversed', 'recovery.grant.replayed', 'notice.accepted', 'notice.failed', 'notice.undelivered')
+                            'recovery.reversal.requested', 'recovery.reversed', 'recovery.grant.replayed', 'recovery.claim.replayed', 'notice.accepted', 'notice.failed', 'notice.undelivered')
         OFFSET 0) e
       LEFT JOIN LATERAL (
         SELECT y.account_id, y.subject FROM recovery y WHERE y.tenant_id = e.tenant_id AND y.id = e.recovery_id OFFSET 0) r ON true
@@ -30,6 +30,7 @@ WITH counted AS MATERIALIZED (
                    WHEN 'recovery.initiated' THEN CASE WHEN r.account_id IS NULL THEN 'decoyed' ELSE 'started' END
                    WHEN 'recovery.proof.rejected' THEN 'failed'
                    WHEN 'recovery.grant.replayed' THEN 'replayed'
+                   WHEN 'recovery.claim.replayed' THEN 'retaken'
                    WHEN 'notice.accepted' THEN 'delivered'
                    WHEN 'notice.failed' THEN 'undelivered'
                    WHEN 'notice.undelivered' THEN 'undelivered'

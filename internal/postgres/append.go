@@ -73,7 +73,7 @@ func (p *pipeline) insertNotices(ctx context.Context, q *dbsqlc.Queries, notices
 	for _, n := range notices {
 		err := q.InsertNotice(ctx, p, dbsqlc.InsertNoticeParams{
 			TenantID: n.Tenant, ID: n.ID, AccountID: n.Account, RecoveryID: optional(n.Recovery), Kind: n.Kind,
-			ChannelID: n.Channel, ObjectionHash: n.ObjectionHash, CreatedAt: n.CreatedAt,
+			ChannelID: n.Channel, ObjectionHash: n.ObjectionHash, ClaimHash: n.ClaimHash, CreatedAt: n.CreatedAt,
 		})
 		if err != nil {
 			return err

@@ -37,7 +37,7 @@ func (t *tx) Apply(ctx context.Context, c recovery.Change) error {
 		}
 	}
 	for _, write := range []func(context.Context, recovery.Change) error{
-		t.counters, t.proofs, t.grants, t.suspicions, t.messages, t.remember,
+		t.counters, t.proofs, t.grants, t.seats, t.suspicions, t.messages, t.remember,
 	} {
 		if err := write(ctx, c); err != nil {
 			return err
@@ -253,6 +253,20 @@ func (t *tx) grants(ctx context.Context, c recovery.Change) error {
 	}
 	if c.Redeemed != "" {
 		return t.q.RedeemGrant(ctx, t.p, dbsqlc.RedeemGrantParams{TenantID: c.Tenant, ID: c.Redeemed, At: &c.At, RedeemedBy: &c.RedeemedBy})
+	}
+	return nil
+}
+
+// seats writes that there is a claimant's seat to take, or that it was taken.
+func (t *tx) seats(ctx context.Context, c recovery.Change) error {
+	if o := c.Opening; o != nil && !o.SeatUntil.IsZero() {
+		err := t.q.InsertSeat(ctx, t.p, dbsqlc.InsertSeatParams{TenantID: c.Tenant, RecoveryID: c.Steps[0].Next.ID, ExpiresAt: o.SeatUntil})
+		if err != nil {
+			return err
+		}
+	}
+	if k := c.TakeSeat; k != nil {
+		return t.q.TakeSeat(ctx, t.p, dbsqlc.TakeSeatParams{TenantID: c.Tenant, RecoveryID: c.Recovery, At: &c.At, TakenBy: &k.By, NoticeID: &k.Notice})
 	}
 	return nil
 }

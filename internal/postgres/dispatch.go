@@ -132,7 +132,8 @@ func (s *Dispatches) Notice(ctx context.Context, tenant, id string) (dispatch.No
 	}
 	return dispatch.Notice{
 		Tenant: tenant, ID: id, Kind: row.Kind, Recovery: text(row.RecoveryID), Account: row.AccountID, Channel: row.ChannelID,
-		ChannelKind: factor.Method(row.ChannelKind), ObjectionHash: row.ObjectionHash, CreatedAt: row.CreatedAt.UTC(),
+		ChannelKind: factor.Method(row.ChannelKind), ObjectionHash: row.ObjectionHash,
+		ClaimHash: row.ClaimHash, ClaimPage: row.ClaimUrl, SeatFree: row.SeatFree, SeatUntil: row.SeatUntil.UTC(), CreatedAt: row.CreatedAt.UTC(),
 		NotBefore: instant(row.NotBefore), Done: row.AcceptedAt != nil || row.FailedAt != nil, Address: row.AddressSealed,
 		DataKey: row.DataKey, Locale: text(&row.Locale), Reference: row.Reference,
 		Texts: textrule.Tenant{Granted: textrule.Granted{Countries: row.TextCountries, Day: -1}, Own: ownTexts(row.OwnCountries, row.OwnLines)},

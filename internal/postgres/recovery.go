@@ -81,6 +81,11 @@ func (s *Recoveries) Changing(ctx context.Context, q recovery.Query, fn func(rec
 		if err != nil {
 			return err
 		}
+		if q.Seat {
+			if in.Seat, err = t.seat(ctx, q); err != nil {
+				return err
+			}
+		}
 		return fn(t, in)
 	})
 }
@@ -128,6 +133,32 @@ func (s *Recoveries) ObjectionTarget(ctx context.Context, tokenHash []byte) (rec
 	return recovery.ObjectionTarget{
 		Tenant: row.TenantID, Recovery: *row.RecoveryID, Channel: row.ChannelID, TenantName: row.Name, Support: row.SupportContact,
 	}, nil
+}
+
+// ClaimTarget implements recovery.Store.
+func (s *Recoveries) ClaimTarget(ctx context.Context, tenant string, tokenHash []byte) (recovery.ClaimTarget, error) {
+	row, err := s.db.q.FindClaim(ctx, s.db.pool, dbsqlc.FindClaimParams{ClaimHash: tokenHash, TenantID: tenant})
+	err = translate(err, "find claim link")
+	if fault.CodeOf(err) == fault.CodeNotFound || (err == nil && row.RecoveryID == nil) {
+		return recovery.ClaimTarget{}, fault.Of(fault.CodeClaimRefused)
+	}
+	if err != nil {
+		return recovery.ClaimTarget{}, err
+	}
+	return recovery.ClaimTarget{Recovery: *row.RecoveryID, Channel: row.ChannelID, Notice: row.ID}, nil
+}
+
+// seat loads the claimant's seat under the recovery's lock; nil where there is none to take.
+func (t *tx) seat(ctx context.Context, q recovery.Query) (*recovery.Seat, error) {
+	row, err := t.q.LoadSeat(ctx, t.p, dbsqlc.LoadSeatParams{TenantID: q.Tenant, RecoveryID: q.ID})
+	err = translate(err, "load seat")
+	if fault.CodeOf(err) == fault.CodeNotFound {
+		return nil, nil //nolint:nilnil // the claimant started it.
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &recovery.Seat{ExpiresAt: row.ExpiresAt.UTC(), TakenAt: instant(row.TakenAt)}, nil
 }
 
 // OpenRecoveries implements recovery.Store.

@@ -68,7 +68,7 @@ func (db *DB) forgetWork(ctx context.Context, p *pipeline, tenants, ids []string
 	}
 	out["challenge"], out["assessment"], out["notice"] = n.Challenges, n.Assessments, n.Notices
 	out["objection"], out["support_note"], out["support_case"] = n.Objections, n.Notes, n.Cases
-	out["support_artefact"] = n.Artefacts
+	out["support_artefact"], out["claim_seat"] = n.Artefacts, n.Seats
 	out["attempt_counter"], err = db.q.ForgetCounters(ctx, p, dbsqlc.ForgetCountersParams{Tenants: tenants, Ids: ids, Now: now})
 	return err
 }

@@ -82,20 +82,23 @@ func (s *Cases) before(ctx context.Context, p *pipeline, tenant, id string) (sup
 func (s *Cases) Starting(ctx context.Context, q support.StartQuery, fn func(support.Tx, support.StartFacts) error) error {
 	return s.again(ctx, func(t *caseTx) error {
 		row, err := t.q.LoadAccountStart(ctx, t.p, dbsqlc.LoadAccountStartParams{
-			TenantID: q.Tenant, RefHashes: q.RefHashes, IdempotencyLock: lockOf(q.Key), IdempotencyKey: q.Key.ID[:],
+			TenantID: q.Tenant, RefHashes: q.RefHashes, DecoySubject: q.Decoy, IdempotencyLock: lockOf(q.Key), IdempotencyKey: q.Key.ID[:],
 		})
 		if err != nil {
 			return translate(err, "load account")
 		}
-		in := support.StartFacts{Now: row.Now.UTC()}
+		in := support.StartFacts{Now: row.Now.UTC(), Page: row.HasPage}
 		if in.Replay, err = replayOf(q.Key, row.Free, row.Fingerprint, row.Outcome); err != nil {
 			return err
 		}
-		if in.Account, err = decodeAccount(row.Account, true); err != nil {
+		if in.Account, err = decodeAccount(row.Account, row.ID != ""); err != nil {
 			return err
 		}
 		if in.History, err = decodeHistory(row.History); err != nil {
 			return err
+		}
+		if in.Account == nil {
+			return fn(t, in)
 		}
 		if in.Holder, err = s.holder(ctx, t.p, q.Tenant, row.ID); err != nil {
 			return err

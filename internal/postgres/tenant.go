@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/holdfast/holdfast/internal/audit"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/postgres/dbsqlc"
 )
@@ -24,6 +25,7 @@ type Tenant struct {
 	CreatedAt      time.Time
 	TextCountries  []string // where its text messages may go, ISO 3166; nil for what the installation says, empty for nowhere
 	TextDay        int      // its codes by text a day; negative for what the installation says
+	ClaimPage      string   // where claim links lead: a page of its own app; empty where no case is opened for an account
 }
 
 //nolint:gochecknoglobals // compiled once; they are constants.
@@ -65,6 +67,27 @@ func (db *DB) Tenant(ctx context.Context, id string) (Tenant, error) {
 	return tenantOf(row), nil
 }
 
+// SetTenantClaimPage says where a tenant's claim links lead, and writes down who said so; an empty page ends that cases are opened
+// for accounts. The caller has checked that links may begin so. A tenant that is not there is fault.CodeNotFound.
+func (db *DB) SetTenantClaimPage(ctx context.Context, id, page string, by audit.Actor) error {
+	return db.inTx(ctx, func(p *pipeline) error {
+		row, err := db.q.TenantExists(ctx, p, id)
+		if err != nil {
+			return err
+		}
+		if !row.Found {
+			return fault.Of(fault.CodeNotFound)
+		}
+		if _, err := db.q.SetTenantClaimURL(ctx, p, dbsqlc.SetTenantClaimURLParams{ID: id, ClaimUrl: optional(page)}); err != nil {
+			return err
+		}
+		return p.appendEvents(ctx, db.q, audit.Event{
+			ID: newEventID(row.Now), Tenant: id, At: row.Now.UTC(), Actor: by, Action: audit.ClaimPageSet, Subject: id, Outcome: audit.Success,
+			Details: map[string]any{"page": page},
+		})
+	})
+}
+
 // Tenants lists all tenants by id.
 func (db *DB) Tenants(ctx context.Context) ([]Tenant, error) {
 	rows, err := db.q.ListTenants(ctx, db.pool)
@@ -81,7 +104,7 @@ func (db *DB) Tenants(ctx context.Context) ([]Tenant, error) {
 func tenantOf(row dbsqlc.Tenant) Tenant {
 	return Tenant{
 		ID: row.ID, Name: row.Name, SupportContact: row.SupportContact, Locale: row.Locale, CreatedAt: row.CreatedAt.UTC(),
-		TextCountries: row.TextCountries, TextDay: orNegative(row.TextDay),
+		TextCountries: row.TextCountries, TextDay: orNegative(row.TextDay), ClaimPage: text(row.ClaimUrl),
 	}
 }
 

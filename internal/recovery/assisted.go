@@ -8,7 +8,6 @@ import (
 	"github.com/holdfast/holdfast/internal/factor"
 	"github.com/holdfast/holdfast/internal/fault"
 	"github.com/holdfast/holdfast/internal/policy"
-	"github.com/holdfast/holdfast/internal/secret"
 )
 
 // What people do to a recovery. Package support decides whether they may; here is what is written when they do. Nothing in
@@ -139,53 +138,3 @@ func (s *Service) Shown(in Loaded, r Recovery) View { return s.viewOf(in, r) }
 
 // Strengths are those of what the claimant has shown, and of the strongest objection that stands.
 func (r Recovery) Strengths() (claim, objection factor.Strength) { return r.claim(), r.objector() }
-
-// OnBehalf is a recovery that support starts for an account.
-type OnBehalf struct {
-	Tenant  string
-	Client  string // who started it: a person, who is no client, by PersonID
-	Reason  Reason
-	Account *Account
-	History History
-	Now     time.Time
-}
-
-// Begun is a recovery that was started on an account's behalf, with the notices by which its claim link goes out.
-type Begun struct {
-	Change Change
-	Next   Recovery
-}
-
-// Begin starts a recovery on an account's behalf. Its claimant token is derived where it is needed (secret.Keyring.ClaimToken)
-// and goes to the addresses on file alone: whoever asked for the recovery never sees it.
-func (s *Service) Begin(b OnBehalf, act Act) (Begun, error) {
-	reference, err := secret.NewReference(s.Rand)
-	if err != nil {
-		return Begun{}, fault.Wrap(err, "mint reference")
-	}
-	signals := StartSignals{KnownDevice: policy.Unknown, Network: policy.Unknown}
-	f := facts(b.Now, b.Reason, b.Account, b.History, signals, nil)
-	decision := s.Policies.Current(b.Tenant).Decide(f)
-	r := Recovery{
-		ID: s.newID("rcv", b.Now), Tenant: b.Tenant, Reference: reference, Account: b.Account.ID, Subject: b.Account.ID, Client: b.Client,
-		Reason: b.Reason, Plan: decision.Plan, Tier: decision.Tier,
-	}
-	step := Open(r, b.Now)
-	hash := secret.HashToken(secret.PurposeClaimant, s.Keys.ClaimToken(r.ID))
-	change := Change{
-		Tenant: r.Tenant, Subject: r.Subject, At: b.Now, Opening: &Opening{ClaimantHash: hash[:], Signals: signals}, Steps: []Step{step},
-		By: act.By, RequestID: act.RequestID, Assessment: &Assessment{Facts: f, Decision: decision},
-	}
-	change.Notices = s.notices(Step{Next: step.Next, Notices: []NoticeKind{NoticeClaimLink}}, trusted(b.Account, b.Now), b.Now)
-	return Begun{Change: change, Next: step.Next}, nil
-}
-
-// trusted is the account with only those addresses that a claim link may go to: on file, of age, and not suspect. A thief who
-// added an address yesterday gets none.
-func trusted(a *Account, now time.Time) *Account {
-	out := *a
-	out.Channels = slices.DeleteFunc(slices.Clone(a.Channels), func(c Channel) bool {
-		return c.Suspect || !c.RemovedAt.IsZero() || now.Sub(c.Since) < factor.AgedFactor
-	})
-	return &out
-}

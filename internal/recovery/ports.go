@@ -32,6 +32,8 @@ type Store interface {
 	SavedCode(ctx context.Context, tenant, recovery, challenge, prefix string) (SavedLookup, error)
 	// ObjectionTarget finds what an objection link is about, or fault.CodeObjectionRefused.
 	ObjectionTarget(ctx context.Context, tokenHash []byte) (ObjectionTarget, error)
+	// ClaimTarget finds what a claim link of the tenant is about, or fault.CodeClaimRefused.
+	ClaimTarget(ctx context.Context, tenant string, tokenHash []byte) (ClaimTarget, error)
 	// OpenRecoveries lists the recoveries of an account that an objection could concern, or the one of that id: those in their
 	// hold or beyond first, then the newest, at most 50. What nobody has proven anything in is not among them, so that
 	// starting many shields none.
@@ -73,6 +75,7 @@ type Query struct {
 	Counters     []string // counter kinds to load, and to lock when changing
 	OpenCounters []string // those of them that may not be there yet: made sure of first, for what is not there cannot be locked
 	SavedPrefix  string   // the saved code to load
+	Seat         bool     // whether to load the claimant's seat
 	Key          idempotency.Key
 }
 
@@ -90,6 +93,7 @@ type Loaded struct {
 	Grants       []GrantRecord
 	Saved        *SavedCode
 	Case         CaseState // of support's case around the recovery; empty when there is none
+	Seat         *Seat     // where the query asks for it; nil where the claimant started the recovery
 }
 
 // Account is what a decision needs to know of an account. Addresses are not among it.
@@ -194,9 +198,11 @@ type Change struct {
 	TOTP          *TOTPUse
 	SavedUse      string        // the saved code that was used
 	NewSaved      *NewSavedCode // the one that takes its place
-	Grant         *NewGrant     // issued
-	Redeemed      string        // the grant that was redeemed
-	RedeemedBy    string        // the client that did
+	Recovery      string        // whose seat is taken
+	TakeSeat      *SeatTaken
+	Grant         *NewGrant // issued
+	Redeemed      string    // the grant that was redeemed
+	RedeemedBy    string    // the client that did
 	Notices       []outbox.Notice
 	ForgetErasure bool     // the erasure that waits may have been a thief's wish: who holds the account now can ask again
 	Suspect       []string // beyond those of the step: what came to the account so lately that the thief may have brought it
@@ -209,6 +215,7 @@ type Change struct {
 type Opening struct {
 	ClaimantHash []byte
 	Signals      StartSignals
+	SeatUntil    time.Time // until when a claim link hands the claimant's seat over; zero where the claimant is there
 }
 
 // Assessment is a decision with the facts it was made on.

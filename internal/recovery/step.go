@@ -25,7 +25,7 @@ const (
 	NoticeVetoed    NoticeKind = "recovery_vetoed"
 	NoticeReversed  NoticeKind = "recovery_reversed"
 
-	NoticeClaimLink      NoticeKind = "claim_link"      // support started a recovery for the account; the link goes to addresses of age alone
+	NoticeClaimLink      NoticeKind = "claim_link"      // support started a recovery for the account; the links go to addresses of age alone
 	NoticeMethodDisabled NoticeKind = "method_disabled" // too many wrong answers by one method
 	NoticeCodeReplaced   NoticeKind = "code_replaced"   // a used saved code has a successor
 )

@@ -7,8 +7,8 @@ import (
 )
 
 // ClaimToken is the claimant token of a recovery that support started: hfc_ and 256 bits, derived from the recovery's id and
-// stored nowhere. The sender of the claim link makes it when it is due, so that no plain token rests in a queue and no agent
-// ever holds one.
+// stored nowhere. It is made when a claim link hands it over, so that no plain token rests anywhere until then and no agent ever
+// holds one.
 func (k *Keyring) ClaimToken(recoveryID string) String { return k.primary.claim(recoveryID) }
 
 // ClaimTokenFor gives the token of a recovery whose stored hash is known, under whichever key it was made. It answers

@@ -29,6 +29,7 @@ const (
 	PurposeSignal      Purpose = "signal"      // webhook keys, and names of erased accounts until they were told of
 	PurposeCheckpoint  Purpose = "checkpoint"  // seeds of the Ed25519 keys that sign the audit log's checkpoints
 	PurposeClaim       Purpose = "claim"       // claimant tokens of recoveries that support started
+	PurposeClaimLink   Purpose = "claim_link"  // claim links; also the hash of their tokens
 )
 
 // The purposes of token hashes alone.
@@ -43,6 +44,7 @@ func derived() []Purpose {
 	return []Purpose{
 		PurposeIdentifier, PurposeCode, PurposePepper, PurposeKEK, PurposeObjection, PurposeIdempotency,
 		PurposeNetwork, PurposeDevice, PurposeDestination, PurposeDecoy, PurposeReply, PurposeSignal, PurposeCheckpoint, PurposeClaim,
+		PurposeClaimLink,
 	}
 }
 

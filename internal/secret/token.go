@@ -12,6 +12,7 @@ const (
 	PrefixClaimant   = "hfc" // continues a recovery
 	PrefixGrant      = "hfg" // is redeemed by the identity system
 	PrefixObjection  = "hfo" // stands in a notice's link
+	PrefixClaimLink  = "hfl" // stands in a claim link, and hands over a claimant's seat once
 	PrefixCredential = "hfk" // a client's credential
 )
 

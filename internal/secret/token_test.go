@@ -185,6 +185,38 @@ func TestObjectionToken_WorksAcrossARotation(t *testing.T) {
 	require.ErrorIs(t, err, secret.ErrUnknownKey)
 }
 
+func TestClaimLinkToken_WorksAcrossARotationAndIsNoObjection(t *testing.T) { // R-035, R-038
+	t.Parallel()
+	old := newRing(t)
+	token := old.ClaimLinkToken("ntc_1")
+	stored := secret.HashToken(secret.PurposeClaimLink, token)
+	require.Regexp(t, `^hfl_k1_[0-9A-Za-z]{43}$`, token.Reveal())
+	require.NotEqual(t, token, old.ClaimLinkToken("ntc_2"))
+	require.NoError(t, secret.CheckClaimLinkToken(token))
+	require.Error(t, secret.CheckObjectionToken(token))
+	require.Error(t, secret.CheckClaimLinkToken(old.ObjectionToken("ntc_1")))
+	require.NotEqual(t, token.Reveal()[4:], old.ObjectionToken("ntc_1").Reveal()[4:], "another purpose, another key")
+	require.NotEqual(t, old.ClaimToken("ntc_1").Reveal()[4:], token.Reveal()[7:])
+
+	again, err := rotated(t, old).ClaimLinkTokenFor("ntc_1", stored[:])
+	require.NoError(t, err)
+	require.Equal(t, token, again, "a message sent again carries the link that its row expects")
+	_, err = old.ClaimLinkTokenFor("ntc_2", stored[:])
+	require.ErrorIs(t, err, secret.ErrUnknownKey)
+}
+
+func FuzzCheckClaimLinkToken(f *testing.F) {
+	f.Add(fixedRing(f).ClaimLinkToken("ntc_1").Reveal())
+	f.Add("hfl_k1_")
+	f.Add("hfl__" + strings.Repeat("0", 43))
+	f.Fuzz(func(t *testing.T, text string) {
+		if secret.CheckClaimLinkToken(secret.NewString(text)) == nil {
+			require.Equal(t, 2, strings.Count(text, "_"))
+			require.True(t, strings.HasPrefix(text, "hfl_"))
+		}
+	})
+}
+
 func FuzzCheckObjectionToken(f *testing.F) {
 	k := fixedRing(f)
 	f.Add(k.ObjectionToken("ntc_1").Reveal())

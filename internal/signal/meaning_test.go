@@ -111,6 +111,7 @@ func TestNothingElse_MeansAnything(t *testing.T) {
 		audit.RecoveryForgotten, audit.HoldSet, audit.HoldLifted, audit.RecoveryInitiated, audit.ChallengeRequested, audit.ChallengeSent, audit.ProofAccepted, audit.ProofRejected, audit.MethodDisabled, audit.RecoveryRebind,
 		audit.RecoveryAssisted, audit.RecoveryDenied, audit.RecoveryExpired, audit.RecoveryCancelled, audit.RecoveryObjected, audit.ObjectionRefused,
 		audit.RecoveryReady, audit.RecoveryResumed, audit.CoolingOffExtended, audit.GrantIssued, audit.GrantRefused, audit.GrantReplayed,
+		audit.RecoveryClaimed, audit.RecoveryClaimRefused, audit.RecoveryClaimReplayed, audit.ClaimPageSet,
 		audit.NoticeAccepted, audit.NoticeFailed, audit.AccountRegistered, audit.AccountsImported, audit.FactorEnrolled, audit.ClientCreated, audit.PolicyActivated,
 		audit.WebhookCreated, audit.WebhookDisabled, audit.SignalDead, audit.SignalUnacknowledged, audit.SignalRedelivered, audit.AuthorisationFailed, "",
 	} {

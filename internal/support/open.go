@@ -107,28 +107,32 @@ func (s *Service) begin(in *Loaded, ch *Change, c Case, by Party) error {
 }
 
 // openFor starts a recovery for an account, and a case around it. The claim link goes to the addresses on file that are of age
-// and not suspect; the agent sees neither link nor address.
+// and not suspect; the agent sees neither link nor address. A name that no account has is answered alike, and written down for
+// those who watch.
 func (s *Service) openFor(ctx context.Context, cmd OpenCommand) (Done, error) {
-	if !s.ClaimLinks {
-		return Done{}, fault.Of(fault.CodeMethodUnavailable).Detail("This installation has no page for claim links; open the case by the claimant's reference.")
-	}
 	if !slices.Contains([]recovery.Reason{recovery.LostPassword, recovery.LostMFA, recovery.LostAll, recovery.SuspectedTakeover}, cmd.Reason) {
 		return Done{}, invalid("/reason", "is not a known reason")
 	}
-	var out answer[Done]
 	tenant := cmd.Who.Tenant
-	q := StartQuery{Tenant: tenant, RefHashes: s.Vault.RefHashes(tenant, cmd.AccountRef), Person: cmd.Who.Person(), Key: cmd.Key}
+	account := s.Keys.MAC(secret.PurposeIdentifier, "limit", tenant, accountName, cmd.AccountRef)
+	if err := s.Limits.AllowClaimLinks(ctx, tenant, cmd.Who.Name(), account); err != nil {
+		return Done{}, fault.Wrap(err, "open case for account")
+	}
+	var out answer[Done]
+	q := StartQuery{
+		Tenant: tenant, RefHashes: s.Vault.RefHashes(tenant, cmd.AccountRef), Decoy: s.Keys.DecoySubject(tenant, accountName, cmd.AccountRef), Key: cmd.Key,
+	}
 	err := s.Store.Starting(ctx, q, func(tx Tx, facts StartFacts) error {
 		if facts.Replay != nil {
 			return replay(cmd.Key, facts.Replay, &out)
 		}
 		out = answer[Done]{}
-		return s.startFor(ctx, tx, facts, cmd, &out)
+		if !facts.Page {
+			return fault.Of(fault.CodeMethodUnavailable).Detail("This tenant has no page for claim links; open the case by the claimant's reference.")
+		}
+		return s.startFor(ctx, tx, facts, q.Decoy, cmd, &out)
 	})
-	switch fault.CodeOf(err) {
-	case fault.CodeNotFound:
-		return Done{}, s.lookedInVain(ctx, cmd.Caller, "account", err)
-	case fault.CodeConflictOfInterest:
+	if fault.CodeOf(err) == fault.CodeConflictOfInterest {
 		return Done{}, s.lookedInVain(ctx, cmd.Caller, "own_account", err)
 	}
 	if err != nil {
@@ -137,9 +141,12 @@ func (s *Service) openFor(ctx context.Context, cmd OpenCommand) (Done, error) {
 	return out.Value, out.err()
 }
 
-func (s *Service) startFor(ctx context.Context, tx Tx, facts StartFacts, cmd OpenCommand, out *answer[Done]) error {
+// accountName sets the tenant's own name of an account apart from identifiers, where both are hashed.
+const accountName = "account_ref"
+
+func (s *Service) startFor(ctx context.Context, tx Tx, facts StartFacts, decoy string, cmd OpenCommand, out *answer[Done]) error {
 	begun, err := s.Recoveries.Begin(recovery.OnBehalf{
-		Tenant: cmd.Who.Tenant, Client: cmd.Who.Person(), Reason: cmd.Reason, Account: facts.Account, History: facts.History, Now: facts.Now,
+		Tenant: cmd.Who.Tenant, Client: cmd.Who.Name(), Reason: cmd.Reason, Account: facts.Account, Decoy: decoy, History: facts.History, Now: facts.Now,
 	}, recovery.Act{By: cmd.Who.Actor(), RequestID: cmd.RequestID})
 	if err != nil {
 		return err
@@ -156,6 +163,9 @@ func (s *Service) startFor(ctx context.Context, tx Tx, facts StartFacts, cmd Ope
 	if err := s.begin(&in, &ch, Case{Via: ByAccount, OpenedBy: cmd.Who.Person()}, in.as(cmd.Caller)); err != nil {
 		return err
 	}
+	if facts.Account == nil {
+		ch.Events = append(ch.Events, inVain(cmd.Caller, "account", facts.Now))
+	}
 	out.Value = in.done("")
 	if ch.Remember, err = remember(cmd.Key, *out); err != nil {
 		return err
@@ -163,14 +173,18 @@ func (s *Service) startFor(ctx context.Context, tx Tx, facts StartFacts, cmd Ope
 	return tx.Apply(ctx, ch)
 }
 
-// lookedInVain writes down that somebody looked for what is not there: guessing leaves a trail. It gives the refusal, or
-// the failure to write it down.
+// inVain is the line in the trail that somebody looked for what is not there: guessing leaves one.
+func inVain(who Caller, what string, now time.Time) audit.Event {
+	return audit.Event{
+		Tenant: who.Who.Tenant, At: now, Actor: who.Who.Actor(), Action: audit.CaseLookupRefused, Subject: who.Who.Name(), Reason: what,
+		Outcome: audit.Failure, RequestID: who.RequestID,
+	}
+}
+
+// lookedInVain writes it down where nothing else is written. It gives the refusal, or the failure to write it down.
 func (s *Service) lookedInVain(ctx context.Context, who Caller, what string, refusal error) error {
 	err := s.Store.Noting(ctx, func(tx Tx, now time.Time) error {
-		return tx.Apply(ctx, Change{Tenant: who.Who.Tenant, At: now, Events: []audit.Event{{
-			Tenant: who.Who.Tenant, At: now, Actor: who.Who.Actor(), Action: audit.CaseLookupRefused, Subject: who.Who.Name(), Reason: what,
-			Outcome: audit.Failure, RequestID: who.RequestID,
-		}}})
+		return tx.Apply(ctx, Change{Tenant: who.Who.Tenant, At: now, Events: []audit.Event{inVain(who, what, now)}})
 	})
 	if err != nil {
 		return fault.Wrap(err, "write down a look-up")

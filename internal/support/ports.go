@@ -19,8 +19,8 @@ type Store interface {
 	// Opening locks the recovery of a reference, loads it with the case around it if there is an open one, and runs fn. A reference
 	// that leads nowhere is fault.CodeNotFound.
 	Opening(ctx context.Context, q OpenQuery, fn func(tx Tx, in Loaded) error) error
-	// Starting loads what it takes to start a recovery for an account. An account that the tenant does not have is
-	// fault.CodeNotFound.
+	// Starting loads what it takes to start a recovery for an account. For a name that no account has it does the same work, and
+	// the account is nil.
 	Starting(ctx context.Context, q StartQuery, fn func(tx Tx, in StartFacts) error) error
 	// Changing locks a case's recovery, and with it the case, loads both, and runs fn. A case that the tenant does not have is
 	// fault.CodeNotFound.
@@ -58,7 +58,7 @@ type OpenQuery struct {
 type StartQuery struct {
 	Tenant    string
 	RefHashes [][]byte
-	Person    string
+	Decoy     string // what a recovery hangs on where no account has the name
 	Key       idempotency.Key
 }
 
@@ -82,7 +82,8 @@ type ListQuery struct {
 type StartFacts struct {
 	Now     time.Time
 	Replay  *idempotency.Record
-	Account *recovery.Account
+	Page    bool              // the tenant has a page that claim links lead to
+	Account *recovery.Account // nil where no account has the name
 	History recovery.History
 	Holder  []Sealed
 }
@@ -211,6 +212,14 @@ type Change struct {
 type Seen struct {
 	Person string
 	Roles  []string
+}
+
+// Limits bounds how often claim links go out.
+type Limits interface {
+	// AllowClaimLinks judges whether an agent may have links sent for an account, by the agent and by the account, before the
+	// account is looked up: alike for known and unknown names. It gives fault.CodeThrottled, or CodeUnavailable when its store is
+	// down.
+	AllowClaimLinks(ctx context.Context, tenant, agent string, account []byte) error
 }
 
 // Recoveries is what support has done to recoveries: recovery.Service.

@@ -21,9 +21,7 @@ type Config struct {
 	Vault      Vault
 	Keys       *secret.Keyring
 	Rand       io.Reader // crypto/rand outside tests
-	// ClaimLinks says that this installation has a page where a claimant goes on with a recovery that support started. Without one
-	// no case is opened for an account.
-	ClaimLinks bool
+	Limits     Limits
 }
 
 // Service is the use cases of support. It is safe for concurrent use and holds no state of its own.

@@ -36,6 +36,8 @@ const (
 	CaseOpenAgent    Name = "case_open_agent"
 	CaseReadAgent    Name = "case_read_agent"
 	CaseWorkAgent    Name = "case_work_agent"
+	ClaimLinkAgent   Name = "claim_link_agent"
+	ClaimLinkAccount Name = "claim_link_account"
 )
 
 const (
@@ -178,6 +180,16 @@ func DefaultRules() Rules {
 			Name:    CaseWorkAgent,
 			Windows: []Window{perMinute(30), perHour(300)},
 			Reason:  "notes, artefacts, proposals and decisions of one person, or of one AI agent",
+		},
+		{
+			Name:    ClaimLinkAgent,
+			Windows: []Window{perHour(10), perDay(40)},
+			Reason:  "cases that one agent opens for accounts: each sends links to somebody who may not have asked",
+		},
+		{
+			Name:    ClaimLinkAccount,
+			Windows: []Window{perHour(3), perDay(6)},
+			Reason:  "links to one account's addresses, whichever agents ask; counted by the name, whether an account has it or not",
 		},
 	}
 }

@@ -1,7 +1,7 @@
-// Package web holds the few pages of Holdfast: the owner's objection page, the API reference, the page of a problem, and the
-// inbox of a development installation.
+// Package web holds the few pages of Holdfast: the owner's objection page, the API reference, the page of a problem, and, of a
+// development installation, the inbox and the page that stands for a tenant's app where claim links lead.
 //
-// They are rendered here, load nothing from elsewhere, need no script but the objection page's own, and change nothing when they
+// They are rendered here, load nothing from elsewhere, need no script but the two pages' with a button, and change nothing when they
 // are opened. Everything that somebody else wrote is escaped by html/template.
 package web
 
@@ -13,13 +13,14 @@ import (
 	"strconv"
 )
 
-//go:embed assets/objection.js assets/pages.css templates/*.html
+//go:embed assets/objection.js assets/claim.js assets/pages.css templates/*.html
 var files embed.FS //nolint:gochecknoglobals // embedding needs a variable; nothing changes it.
 
 // Pages are the pages. They are safe for concurrent use.
 type Pages struct {
 	templates *template.Template
 	script    []byte
+	claim     []byte
 	style     []byte
 	reference []byte // rendered once
 }
@@ -32,6 +33,9 @@ func New(contract []byte) (*Pages, error) {
 	}
 	p := &Pages{templates: templates}
 	if p.script, err = files.ReadFile("assets/objection.js"); err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	if p.claim, err = files.ReadFile("assets/claim.js"); err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
 	if p.style, err = files.ReadFile("assets/pages.css"); err != nil {
@@ -48,6 +52,8 @@ const (
 	policyStatic    = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 	policyObjection = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	// policyClaim lets the page's script run, and send nothing anywhere.
+	policyClaim = "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 	// policyInbox lets the inbox's search field send itself.
 	policyInbox = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )

@@ -114,6 +114,24 @@ func TestObjectionPage_IsInertWhateverOpensIt(t *testing.T) { // R-036, R-039
 	require.NotContains(t, policy, "unsafe")
 }
 
+func TestDevClaimPage_IsInertAndSendsNothing(t *testing.T) {
+	t.Parallel()
+	p := pages(t)
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		w := get(t, p.DevClaim, method, "/dev/claim", nil)
+		require.Equal(t, http.StatusOK, w.Code)
+		require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
+		require.Equal(t, "no-referrer", w.Header().Get("Referrer-Policy"))
+		require.Contains(t, w.Header().Get("Content-Security-Policy"), "default-src 'none'; script-src 'self'")
+		require.NotContains(t, w.Header().Get("Content-Security-Policy"), "connect-src")
+	}
+	script := get(t, p.DevClaimScript, http.MethodGet, "/dev/claim.js", nil).Body.String()
+	for _, sends := range []string{"fetch(", "XMLHttpRequest", "sendBeacon", "submit", "innerHTML", "localStorage"} {
+		require.NotContains(t, script, sends)
+	}
+	require.Contains(t, script, "isTrusted")
+}
+
 // the page promises no more than the machine keeps. A claimant who shows more ends a pause before its time, so that the
 // time alone is no promise.
 func TestObjectionPage_DoesNotPromiseThePausesWholeTime(t *testing.T) {

@@ -4,13 +4,16 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast/holdfast/api/client"
+	"github.com/holdfast/holdfast/internal/audit"
 	"github.com/holdfast/holdfast/internal/credential"
+	"github.com/holdfast/holdfast/internal/notify"
 )
 
 // Desk is support's side of one case.
@@ -102,4 +105,36 @@ func (d *Desk) Approve(t testing.TB, as string) Answer {
 	read := d.Read(t, as)
 	require.True(t, read.Proposal.Yours)
 	return d.Decide(t, as, given.ProposalID, read.Proposal.EvidenceHash, client.DecideApprove)
+}
+
+// ClaimPage is where the tenant's claim links lead, once ClaimLinks was called.
+const ClaimPage = "https://app.example.com/recover"
+
+// ClaimLinks gives the tenant a page for claim links, without which no case is opened for an account.
+func (s *Service) ClaimLinks(t testing.TB) {
+	t.Helper()
+	require.NoError(t, s.Owner.SetTenantClaimPage(t.Context(), Tenant, ClaimPage, audit.Actor{Kind: audit.ActorOperator, ID: "test"}))
+}
+
+// OpenFor asks for a case for an account by the tenant's own name of it.
+func (s *Service) OpenFor(t testing.TB, agent, ref string) Answer {
+	t.Helper()
+	reason := client.LostMfa
+	return s.Do(t, Request{Method: http.MethodPost, Path: "/v1/cases", As: agent, Body: client.OpenCaseRequest{AccountRef: &ref, Reason: &reason}})
+}
+
+// ClaimLink waits for the nth claim link to an address, and gives its secret as the tenant's page finds it in the fragment.
+func (b *Mailbox) ClaimLink(t testing.TB, address string, nth int) string {
+	t.Helper()
+	m := b.Await(t, address, notify.ClaimLink, nth)
+	require.Len(t, m.Links, 1)
+	token, ok := strings.CutPrefix(m.Links[0], ClaimPage+"#")
+	require.True(t, ok, "the link begins with the page that the tenant has set")
+	return token
+}
+
+// Seat brings a claim link's secret through a client, as the app does once a person has pressed the button.
+func (s *Service) Seat(t testing.TB, as, link string) Answer {
+	t.Helper()
+	return s.Do(t, Request{Method: http.MethodPost, Path: "/v1/recoveries/claims", As: as, Body: client.ClaimRequest{ClaimToken: link}})
 }

@@ -229,7 +229,7 @@ func (d *instance) build(ctx context.Context, keys *secret.Keyring) error {
 	}
 	deps := app.Deps{
 		Log: d.Log, Keys: keys, Sender: d.inbox,
-		Dev: &httpapi.Dev{Inbox: d.inboxPage(pages), Advance: d.advance, Token: d.token},
+		Dev: &httpapi.Dev{Inbox: d.inboxPage(pages), Claim: http.HandlerFunc(pages.DevClaim), ClaimScript: http.HandlerFunc(pages.DevClaimScript), Advance: d.advance, Token: d.token},
 	}
 	if cfg.Workforce.File == "" {
 		if d.issuer, err = devissuer.Start(ctx, "127.0.0.1:0"); err != nil {

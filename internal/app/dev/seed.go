@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast/holdfast/internal/credential"
 	"github.com/holdfast/holdfast/internal/factor/totp"
 	"github.com/holdfast/holdfast/internal/fault"
+	"github.com/holdfast/holdfast/internal/notify"
 	"github.com/holdfast/holdfast/internal/postgres"
 	"github.com/holdfast/holdfast/internal/secret"
 )
@@ -28,6 +29,20 @@ func (d *instance) seed(ctx context.Context, out *Description) error {
 		return err
 	}
 	out.Tenant = demoTenant
+	page, err := notify.ParsePage(d.app.Config.HTTP.PublicURL+"/dev/claim", true)
+	if err != nil {
+		return err
+	}
+	tenant, err := d.owner.Tenant(ctx, demoTenant)
+	if err != nil {
+		return err
+	}
+	if tenant.ClaimPage != page.String() {
+		err = d.owner.SetTenantClaimPage(ctx, demoTenant, page.String(), audit.Actor{Kind: audit.ActorOperator, ID: operator})
+	}
+	if err != nil {
+		return err
+	}
 	if err := d.seedClients(ctx, out); err != nil {
 		return err
 	}

@@ -88,7 +88,7 @@ func (q *Queries) FindCredential(ctx context.Context, db DBTX, publicID string) 
 }
 
 const getTenant = `-- name: GetTenant :one
-SELECT t.id, t.name, t.support_contact, t.locale, t.created_at, t.text_countries, t.text_day FROM tenant t WHERE t.id = $1
+SELECT t.id, t.name, t.support_contact, t.locale, t.created_at, t.text_countries, t.text_day, t.claim_url FROM tenant t WHERE t.id = $1
 `
 
 func (q *Queries) GetTenant(ctx context.Context, db DBTX, id string) (Tenant, error) {
@@ -102,6 +102,7 @@ func (q *Queries) GetTenant(ctx context.Context, db DBTX, id string) (Tenant, er
 		&i.CreatedAt,
 		&i.TextCountries,
 		&i.TextDay,
+		&i.ClaimUrl,
 	)
 	return i, err
 }
@@ -211,7 +212,7 @@ func (q *Queries) ListClients(ctx context.Context, db DBTX, tenantID string) ([]
 }
 
 const listTenants = `-- name: ListTenants :many
-SELECT t.id, t.name, t.support_contact, t.locale, t.created_at, t.text_countries, t.text_day FROM tenant t ORDER BY t.id
+SELECT t.id, t.name, t.support_contact, t.locale, t.created_at, t.text_countries, t.text_day, t.claim_url FROM tenant t ORDER BY t.id
 `
 
 func (q *Queries) ListTenants(ctx context.Context, db DBTX) ([]Tenant, error) {
@@ -231,6 +232,7 @@ func (q *Queries) ListTenants(ctx context.Context, db DBTX) ([]Tenant, error) {
 			&i.CreatedAt,
 			&i.TextCountries,
 			&i.TextDay,
+			&i.ClaimUrl,
 		); err != nil {
 			return nil, err
 		}
@@ -321,6 +323,23 @@ func (q *Queries) RevokeCredentials(ctx context.Context, db DBTX, arg RevokeCred
 		arg.PublicIds,
 	)
 	return err
+}
+
+const setTenantClaimURL = `-- name: SetTenantClaimURL :execrows
+UPDATE tenant SET claim_url = $1 WHERE id = $2
+`
+
+type SetTenantClaimURLParams struct {
+	ClaimUrl *string
+	ID       string
+}
+
+func (q *Queries) SetTenantClaimURL(ctx context.Context, db DBTX, arg SetTenantClaimURLParams) (int64, error) {
+	result, err := db.Exec(ctx, setTenantClaimURL, arg.ClaimUrl, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const tenantExists = `-- name: TenantExists :one

@@ -116,6 +116,7 @@ type Tenant struct {
 	CreatedAt      time.Time
 	TextCountries  []string
 	TextDay        *int32
+	ClaimUrl       *string
 }
 
 type WebhookEndpoint struct {

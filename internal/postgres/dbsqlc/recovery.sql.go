@@ -102,6 +102,29 @@ func (q *Queries) DueRecoveries(ctx context.Context, db DBTX, atMost int32) ([]D
 	return items, nil
 }
 
+const findClaim = `-- name: FindClaim :one
+SELECT n.recovery_id, n.channel_id, n.id FROM notice n WHERE n.claim_hash = $1 AND n.tenant_id = $2
+`
+
+type FindClaimParams struct {
+	ClaimHash []byte
+	TenantID  string
+}
+
+type FindClaimRow struct {
+	RecoveryID *string
+	ChannelID  string
+	ID         string
+}
+
+// Of another tenant's client the link is unknown.
+func (q *Queries) FindClaim(ctx context.Context, db DBTX, arg FindClaimParams) (FindClaimRow, error) {
+	row := db.QueryRow(ctx, findClaim, arg.ClaimHash, arg.TenantID)
+	var i FindClaimRow
+	err := row.Scan(&i.RecoveryID, &i.ChannelID, &i.ID)
+	return i, err
+}
+
 const findObjection = `-- name: FindObjection :one
 SELECT n.tenant_id, n.recovery_id, n.channel_id, t.name, t.support_contact
   FROM notice n JOIN tenant t ON t.id = n.tenant_id
@@ -349,8 +372,8 @@ func (q *Queries) InsertGrant(ctx context.Context, db DBTX, arg InsertGrantParam
 }
 
 const insertNotice = `-- name: InsertNotice :exec
-INSERT INTO notice (tenant_id, id, account_id, recovery_id, kind, channel_id, objection_hash, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO notice (tenant_id, id, account_id, recovery_id, kind, channel_id, objection_hash, claim_hash, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 `
 
 type InsertNoticeParams struct {
@@ -361,6 +384,7 @@ type InsertNoticeParams struct {
 	Kind          string
 	ChannelID     string
 	ObjectionHash []byte
+	ClaimHash     []byte
 	CreatedAt     time.Time
 }
 
@@ -373,6 +397,7 @@ func (q *Queries) InsertNotice(ctx context.Context, db DBTX, arg InsertNoticePar
 		arg.Kind,
 		arg.ChannelID,
 		arg.ObjectionHash,
+		arg.ClaimHash,
 		arg.CreatedAt,
 	)
 	return err
@@ -480,6 +505,21 @@ func (q *Queries) InsertSavedCode(ctx context.Context, db DBTX, arg InsertSavedC
 		arg.Phc,
 		arg.IssuedAt,
 	)
+	return err
+}
+
+const insertSeat = `-- name: InsertSeat :exec
+INSERT INTO claim_seat (tenant_id, recovery_id, expires_at) VALUES ($1, $2, $3)
+`
+
+type InsertSeatParams struct {
+	TenantID   string
+	RecoveryID string
+	ExpiresAt  time.Time
+}
+
+func (q *Queries) InsertSeat(ctx context.Context, db DBTX, arg InsertSeatParams) error {
+	_, err := db.Exec(ctx, insertSeat, arg.TenantID, arg.RecoveryID, arg.ExpiresAt)
 	return err
 }
 
@@ -605,6 +645,27 @@ func (q *Queries) LoadRecovery(ctx context.Context, db DBTX, arg LoadRecoveryPar
 		&i.Saved,
 		&i.CaseState,
 	)
+	return i, err
+}
+
+const loadSeat = `-- name: LoadSeat :one
+SELECT s.expires_at, s.taken_at FROM claim_seat s WHERE s.tenant_id = $1 AND s.recovery_id = $2
+`
+
+type LoadSeatParams struct {
+	TenantID   string
+	RecoveryID string
+}
+
+type LoadSeatRow struct {
+	ExpiresAt time.Time
+	TakenAt   *time.Time
+}
+
+func (q *Queries) LoadSeat(ctx context.Context, db DBTX, arg LoadSeatParams) (LoadSeatRow, error) {
+	row := db.QueryRow(ctx, loadSeat, arg.TenantID, arg.RecoveryID)
+	var i LoadSeatRow
+	err := row.Scan(&i.ExpiresAt, &i.TakenAt)
 	return i, err
 }
 
@@ -886,6 +947,30 @@ type ResolveObjectionsParams struct {
 
 func (q *Queries) ResolveObjections(ctx context.Context, db DBTX, arg ResolveObjectionsParams) error {
 	_, err := db.Exec(ctx, resolveObjections, arg.At, arg.TenantID, arg.RecoveryID)
+	return err
+}
+
+const takeSeat = `-- name: TakeSeat :exec
+UPDATE claim_seat SET taken_at = $1, taken_by = $2, notice_id = $3 WHERE tenant_id = $4 AND recovery_id = $5
+`
+
+type TakeSeatParams struct {
+	At         *time.Time
+	TakenBy    *string
+	NoticeID   *string
+	TenantID   string
+	RecoveryID string
+}
+
+// Who comes second finds no row that is free, and the database says so: the recovery is locked, so nobody does.
+func (q *Queries) TakeSeat(ctx context.Context, db DBTX, arg TakeSeatParams) error {
+	_, err := db.Exec(ctx, takeSeat,
+		arg.At,
+		arg.TakenBy,
+		arg.NoticeID,
+		arg.TenantID,
+		arg.RecoveryID,
+	)
 	return err
 }
 

@@ -443,18 +443,24 @@ func (q *Queries) ListCases(ctx context.Context, db DBTX, arg ListCasesParams) (
 }
 
 const loadAccountStart = `-- name: LoadAccountStart :one
+WITH named AS (
+    SELECT a.id FROM account a WHERE a.tenant_id = $3 AND a.ref_hash = ANY ($5::bytea[]) AND a.erased_at IS NULL LIMIT 1
+)
 SELECT holdfast_now()::timestamptz AS now,
        pg_try_advisory_xact_lock($1::bigint) AS free,
        (SELECT m.fingerprint FROM idempotency m WHERE m.key = $2) AS fingerprint,
        (SELECT m.outcome FROM idempotency m WHERE m.key = $2) AS outcome,
-       a.id, account_snapshot(a.tenant_id, a.id) AS account, subject_history(a.tenant_id, a.id, '') AS history
-  FROM account a WHERE a.tenant_id = $3 AND a.ref_hash = ANY ($4::bytea[]) AND a.erased_at IS NULL LIMIT 1
+       coalesce((SELECT id FROM named), '')::text AS id,
+       account_snapshot($3, coalesce((SELECT id FROM named), stand_in($3))) AS account,
+       subject_history($3, coalesce((SELECT id FROM named), $4::text), '') AS history,
+       EXISTS (SELECT 1 FROM tenant t WHERE t.id = $3 AND t.claim_url IS NOT NULL) AS has_page
 `
 
 type LoadAccountStartParams struct {
 	IdempotencyLock int64
 	IdempotencyKey  []byte
 	TenantID        string
+	DecoySubject    string
 	RefHashes       [][]byte
 }
 
@@ -466,13 +472,16 @@ type LoadAccountStartRow struct {
 	ID          string
 	Account     []byte
 	History     []byte
+	HasPage     bool
 }
 
+// As LoadStart, by the tenant's own name of an account.
 func (q *Queries) LoadAccountStart(ctx context.Context, db DBTX, arg LoadAccountStartParams) (LoadAccountStartRow, error) {
 	row := db.QueryRow(ctx, loadAccountStart,
 		arg.IdempotencyLock,
 		arg.IdempotencyKey,
 		arg.TenantID,
+		arg.DecoySubject,
 		arg.RefHashes,
 	)
 	var i LoadAccountStartRow
@@ -484,6 +493,7 @@ func (q *Queries) LoadAccountStart(ctx context.Context, db DBTX, arg LoadAccount
 		&i.ID,
 		&i.Account,
 		&i.History,
+		&i.HasPage,
 	)
 	return i, err
 }

@@ -3,10 +3,13 @@ INSERT INTO tenant (id, name, support_contact, locale, created_at) VALUES (@id, 
 ON CONFLICT (id) DO NOTHING RETURNING created_at;
 
 -- name: GetTenant :one
-SELECT t.id, t.name, t.support_contact, t.locale, t.created_at, t.text_countries, t.text_day FROM tenant t WHERE t.id = @id;
+SELECT t.id, t.name, t.support_contact, t.locale, t.created_at, t.text_countries, t.text_day, t.claim_url FROM tenant t WHERE t.id = @id;
 
 -- name: ListTenants :many
-SELECT t.id, t.name, t.support_contact, t.locale, t.created_at, t.text_countries, t.text_day FROM tenant t ORDER BY t.id;
+SELECT t.id, t.name, t.support_contact, t.locale, t.created_at, t.text_countries, t.text_day, t.claim_url FROM tenant t ORDER BY t.id;
+
+-- name: SetTenantClaimURL :execrows
+UPDATE tenant SET claim_url = sqlc.narg('claim_url') WHERE id = @id;
 
 -- name: TenantExists :one
 SELECT holdfast_now()::timestamptz AS now, EXISTS (SELECT 1 FROM tenant t WHERE t.id = @id) AS found;

@@ -29,11 +29,15 @@ SELECT c.id FROM channel c
  ORDER BY c.id LIMIT 20;
 
 -- name: LoadNotice :one
-SELECT n.kind, n.recovery_id, n.account_id, n.channel_id, n.objection_hash, n.created_at, n.accepted_at, n.failed_at,
+SELECT n.kind, n.recovery_id, n.account_id, n.channel_id, n.objection_hash, n.claim_hash, n.created_at, n.accepted_at, n.failed_at,
        ch.kind AS channel_kind, ch.sealed AS address_sealed, a.data_key, a.locale,
        r.not_before, coalesce(r.reference, '') AS reference,
        t.name AS tenant_name, t.locale AS tenant_locale, t.support_contact, t.text_countries,
-       w.countries AS own_countries, w.lines AS own_lines
+       w.countries AS own_countries, w.lines AS own_lines, coalesce(t.claim_url, '') AS claim_url,
+       -- A seat that was taken, that is too late, or whose recovery is over is nothing to send a link to.
+       coalesce((SELECT s.taken_at IS NULL AND s.expires_at > (SELECT holdfast_now()) AND r.closed_at IS NULL FROM claim_seat s
+                  WHERE s.tenant_id = n.tenant_id AND s.recovery_id = n.recovery_id), false)::boolean AS seat_free,
+       coalesce((SELECT s.expires_at FROM claim_seat s WHERE s.tenant_id = n.tenant_id AND s.recovery_id = n.recovery_id), n.created_at)::timestamptz AS seat_until
   FROM notice n
   JOIN channel ch ON ch.tenant_id = n.tenant_id AND ch.id = n.channel_id
   JOIN account a ON a.tenant_id = n.tenant_id AND a.id = n.account_id

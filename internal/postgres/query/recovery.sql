@@ -76,6 +76,20 @@ SELECT n.tenant_id, n.recovery_id, n.channel_id, t.name, t.support_contact
   FROM notice n JOIN tenant t ON t.id = n.tenant_id
  WHERE n.objection_hash = @objection_hash;
 
+-- name: FindClaim :one
+-- Of another tenant's client the link is unknown.
+SELECT n.recovery_id, n.channel_id, n.id FROM notice n WHERE n.claim_hash = @claim_hash AND n.tenant_id = @tenant_id;
+
+-- name: InsertSeat :exec
+INSERT INTO claim_seat (tenant_id, recovery_id, expires_at) VALUES (@tenant_id, @recovery_id, @expires_at);
+
+-- name: LoadSeat :one
+SELECT s.expires_at, s.taken_at FROM claim_seat s WHERE s.tenant_id = @tenant_id AND s.recovery_id = @recovery_id;
+
+-- name: TakeSeat :exec
+-- Who comes second finds no row that is free, and the database says so: the recovery is locked, so nobody does.
+UPDATE claim_seat SET taken_at = @at, taken_by = @taken_by, notice_id = @notice_id WHERE tenant_id = @tenant_id AND recovery_id = @recovery_id;
+
 -- name: FindOpenRecoveries :many
 SELECT r.id FROM recovery r
   JOIN account a ON a.tenant_id = r.tenant_id AND a.id = r.account_id
@@ -163,8 +177,8 @@ INSERT INTO assessment (tenant_id, recovery_id, version, at, policy_version, fac
 VALUES (@tenant_id, @recovery_id, @version, @at, @policy_version, @facts, @decision);
 
 -- name: InsertNotice :exec
-INSERT INTO notice (tenant_id, id, account_id, recovery_id, kind, channel_id, objection_hash, created_at)
-VALUES (@tenant_id, @id, @account_id, @recovery_id, @kind, @channel_id, @objection_hash, @created_at);
+INSERT INTO notice (tenant_id, id, account_id, recovery_id, kind, channel_id, objection_hash, claim_hash, created_at)
+VALUES (@tenant_id, @id, @account_id, @recovery_id, @kind, @channel_id, @objection_hash, @claim_hash, @created_at);
 
 -- name: Remember :exec
 INSERT INTO idempotency (key, fingerprint, outcome, expires_at) VALUES (@key, @fingerprint, @outcome, @expires_at);

@@ -45,6 +45,8 @@ WITH f AS (
     DELETE FROM challenge c USING f WHERE c.tenant_id = f.tenant_id AND c.recovery_id = f.id RETURNING 1
 ), assessments AS (
     DELETE FROM assessment a USING f WHERE a.tenant_id = f.tenant_id AND a.recovery_id = f.id RETURNING 1
+), seats AS (
+    DELETE FROM claim_seat s USING f WHERE s.tenant_id = f.tenant_id AND s.recovery_id = f.id RETURNING 1
 ), notices AS (
     DELETE FROM notice n USING f WHERE n.tenant_id = f.tenant_id AND n.recovery_id = f.id RETURNING 1
 ), objections AS (
@@ -58,7 +60,8 @@ WITH f AS (
     UPDATE support_case c SET data_key = NULL FROM f WHERE c.tenant_id = f.tenant_id AND c.recovery_id = f.id AND c.data_key IS NOT NULL RETURNING 1
 )
 SELECT (SELECT count(*) FROM challenges) AS challenges, (SELECT count(*) FROM assessments) AS assessments, (SELECT count(*) FROM notices) AS notices,
-       (SELECT count(*) FROM objections) AS objections, (SELECT count(*) FROM notes) AS notes, (SELECT count(*) FROM artefacts) AS artefacts, (SELECT count(*) FROM cases) AS cases;
+       (SELECT count(*) FROM objections) AS objections, (SELECT count(*) FROM notes) AS notes, (SELECT count(*) FROM artefacts) AS artefacts, (SELECT count(*) FROM cases) AS cases,
+       (SELECT count(*) FROM seats) AS seats;
 
 -- name: ForgetCounters :one
 -- Those of subjects all of whose recoveries are forgotten, where nothing is left to count. An unknown identifier's pseudonym goes

@@ -54,12 +54,18 @@ SELECT a.ref_sealed,
   FROM account a WHERE a.tenant_id = @tenant_id AND a.id = @id AND a.erased_at IS NULL;
 
 -- name: LoadAccountStart :one
+-- As LoadStart, by the tenant's own name of an account.
+WITH named AS (
+    SELECT a.id FROM account a WHERE a.tenant_id = @tenant_id AND a.ref_hash = ANY (@ref_hashes::bytea[]) AND a.erased_at IS NULL LIMIT 1
+)
 SELECT holdfast_now()::timestamptz AS now,
        pg_try_advisory_xact_lock(@idempotency_lock::bigint) AS free,
        (SELECT m.fingerprint FROM idempotency m WHERE m.key = @idempotency_key) AS fingerprint,
        (SELECT m.outcome FROM idempotency m WHERE m.key = @idempotency_key) AS outcome,
-       a.id, account_snapshot(a.tenant_id, a.id) AS account, subject_history(a.tenant_id, a.id, '') AS history
-  FROM account a WHERE a.tenant_id = @tenant_id AND a.ref_hash = ANY (@ref_hashes::bytea[]) AND a.erased_at IS NULL LIMIT 1;
+       coalesce((SELECT id FROM named), '')::text AS id,
+       account_snapshot(@tenant_id, coalesce((SELECT id FROM named), stand_in(@tenant_id))) AS account,
+       subject_history(@tenant_id, coalesce((SELECT id FROM named), @decoy_subject::text), '') AS history,
+       EXISTS (SELECT 1 FROM tenant t WHERE t.id = @tenant_id AND t.claim_url IS NOT NULL) AS has_page;
 
 -- name: StaffAmong :one
 SELECT EXISTS (SELECT 1 FROM support_staff s WHERE s.tenant_id = @tenant_id AND s.person = ANY (@persons::text[]));
