@@ -93,11 +93,12 @@ const (
 	ProbeLooking  Probe = "agents_looking"       // agents who look for what is not there, or not theirs
 	ProbeHasty    Probe = "hasty_approvals"      // approvals within seconds of reading
 	ProbePairs    Probe = "approval_pairs"       // the same two people, again and again
+	ProbeMisused  Probe = "machines_misused"     // a machine's credential in a person's hands
 )
 
 // Probes lists the probes.
 func Probes() []Probe {
-	return []Probe{ProbeDormant, ProbeShared, ProbeExpiring, ProbePumping, ProbePaused, ProbeBudgets, ProbeSpent, ProbeLooking, ProbeHasty, ProbePairs}
+	return []Probe{ProbeDormant, ProbeShared, ProbeExpiring, ProbePumping, ProbePaused, ProbeBudgets, ProbeSpent, ProbeLooking, ProbeHasty, ProbePairs, ProbeMisused}
 }
 
 // Detector is one declared way to notice abuse. It asks either by Query or by Probe.

@@ -138,6 +138,11 @@ func credentials() []Detector {
 			Honest: "A workload behind one network, or one that moves to another network once.",
 		},
 		{
+			Name: "MachineMisused", Severity: Critical, Window: hour, Limit: 1, Probe: ProbeMisused, Quiet: hour,
+			Means:  "A machine's credential came from a browser: a person uses it, or it has leaked. It was refused (R-137, T8).",
+			Honest: "Machines, which send nothing that only browsers send; publishable credentials, which are at home in pages.",
+		},
+		{
 			Name: "CredentialExpiring", Severity: Warning, Window: 7 * day, Limit: 1, Probe: ProbeExpiring, Quiet: hour,
 			Means:  "A credential in use ends within seven days, and its client has no later one.",
 			Honest: "A client whose next credential is issued already.",

@@ -113,6 +113,19 @@ func TestCredentials_ThatAreDormantOrAboutToEndAreSeen(t *testing.T) {
 	require.NotContains(t, s.lookNow(t), "CredentialExpiring", "it has a successor")
 }
 
+// R-137, T8. A machine's credential in a browser raises the alert; the same machine at work does not.
+func TestMachineMisused_IsSeenAndAMachineAtWorkIsNot(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	use := apptest.Request{Method: http.MethodGet, Path: "/v1/accounts/nobody/status", As: s.IdentityToken}
+	require.Equal(t, http.StatusNotFound, s.Do(t, use).Status)
+	require.Empty(t, s.lookNow(t))
+	use.Header = http.Header{"User-Agent": {"Mozilla/5.0"}}
+	require.Equal(t, http.StatusForbidden, s.Do(t, use).Status)
+	require.Equal(t, []string{"MachineMisused"}, s.lookNow(t))
+	require.Equal(t, s.IdentityClient, s.alerts(t, "")[0].Labels[0].Value)
+}
+
 // A credential that two networks use side by side is shared; one whose workload moves is not.
 func TestCredentialShared_IsSeenAndAMoveIsNot(t *testing.T) {
 	t.Parallel()

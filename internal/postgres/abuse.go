@@ -185,7 +185,7 @@ func (s *Abuse) Probe(ctx context.Context, d abuse.Detector, now time.Time) ([]a
 		return s.probeTexts(ctx, d, now)
 	case abuse.ProbeBudgets, abuse.ProbeSpent:
 		return s.probeBudgets(ctx, d, now)
-	case abuse.ProbeLooking, abuse.ProbeHasty, abuse.ProbePairs:
+	case abuse.ProbeLooking, abuse.ProbeHasty, abuse.ProbePairs, abuse.ProbeMisused:
 		return s.probeDesk(ctx, d, now)
 	default:
 		return nil, fault.Of(fault.CodeInternal).Because(errors.New("no such probe: " + string(d.Probe)))

@@ -34,10 +34,17 @@ SELECT x.tenant_id, x.person, x.proposer AS other, x.n
    AND (SELECT count(DISTINCT p.person) FROM support_proposal p WHERE p.tenant_id = x.tenant_id AND p.at > $1) > 2
  ORDER BY x.n DESC, 1, 2 LIMIT 100`
 
+// machinesMisused is which machines' credentials came from browsers, $2 times at least since $1. A node writes each down once a minute.
+const machinesMisused = `
+SELECT e.tenant_id, e.subject, '' AS other, count(*) AS n
+  FROM audit_event e
+ WHERE e.at > $1 AND e.action = 'nhi.interactive_use'
+ GROUP BY 1, 2 HAVING count(*) >= $2 ORDER BY n DESC, 1, 2 LIMIT 100`
+
 // probeDesk answers the probes about people at the desk.
 func (s *Abuse) probeDesk(ctx context.Context, d abuse.Detector, now time.Time) ([]abuse.Finding, error) {
 	question := map[abuse.Probe]string{
-		abuse.ProbeLooking: agentsLooking, abuse.ProbeHasty: hastyApprovals, abuse.ProbePairs: approvalPairs,
+		abuse.ProbeLooking: agentsLooking, abuse.ProbeHasty: hastyApprovals, abuse.ProbePairs: approvalPairs, abuse.ProbeMisused: machinesMisused,
 	}[d.Probe]
 	rows, err := s.db.pool.Query(ctx, question, now.Add(-d.Window), d.Limit)
 	if err != nil {
@@ -48,6 +55,9 @@ func (s *Abuse) probeDesk(ctx context.Context, d abuse.Detector, now time.Time) 
 		var other string
 		err := row.Scan(&f.Tenant, &f.Key, &other, &f.Count)
 		f.Labels = map[string]string{"person": f.Key}
+		if d.Probe == abuse.ProbeMisused {
+			f.Labels = map[string]string{"client": f.Key}
+		}
 		if other != "" {
 			f.Labels["proposer"] = other
 			f.Key += "/" + other
