@@ -2,7 +2,6 @@ package textrule_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
@@ -113,7 +112,7 @@ func TestSet_RefusesWhatIsWiderByNameAndBound(t *testing.T) {
 			m.in.Tenant.Granted = tc.granted
 			_, err := s.Set(t.Context(), textrule.SetCommand{Tenant: "acme", Rules: tc.rules, By: robin()})
 			var f *fault.Fault
-			require.True(t, errors.As(err, &f))
+			require.ErrorAs(t, err, &f)
 			require.Equal(t, fault.CodeInvalidRequest, f.Code)
 			require.Len(t, f.Fields, 1)
 			require.Equal(t, tc.pointer, f.Fields[0].Pointer)
