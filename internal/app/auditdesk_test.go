@@ -104,8 +104,7 @@ func TestAuditor_SeesWhoLookedWhoDecidedAndHowFast(t *testing.T) {
 	apptest.Refused(t, d.trail(t, auditor, "people?since=2026-01-01T00:00:00Z&until=2026-03-01T00:00:00Z"), http.StatusUnprocessableEntity, client.ProblemCodeInvalidRequest)
 
 	// The rows that a case lives in may be changed behind the service's back: what an auditor is told does not follow them.
-	_, err := d.Owner.Pool().Exec(t.Context(), `UPDATE support_assignment SET at = at - interval '1 hour', read_at = at - interval '1 hour'`)
-	require.NoError(t, err)
+	forced(t, d.Service, `UPDATE support_assignment SET at = at - interval '1 hour', read_at = at - interval '1 hour'`)
 	again := apptest.Decode[client.CaseTrail](t, d.trail(t, auditor, "cases/"+c.ID), http.StatusOK)
 	require.Equal(t, one.SecondsFromDraw, again.Decisions[0].SecondsFromDraw)
 }

@@ -297,9 +297,9 @@ func TestAIAgents_ReadProposeAndFlagAndNothingElse(t *testing.T) {
 		}
 	}
 	for kind, scope := range map[string]string{"ai_agent": "cases:decide", "service": "cases:decide", "publishable": "accounts:read"} {
-		_, err := w.db.Pool().Exec(t.Context(), `update client set kind = $2, scopes = array[$3] where id = $1`, i.Client.ID, kind, scope)
+		_, err := w.root.Exec(t.Context(), `update client set kind = $2, scopes = array[$3] where id = $1`, i.Client.ID, kind, scope)
 		require.ErrorContains(t, err, "check constraint", kind)
 	}
-	_, err = w.db.Pool().Exec(t.Context(), `update client set kind = 'ai_agent', scopes = '{accounts:write}' where id = $1`, i.Client.ID)
+	_, err = w.root.Exec(t.Context(), `update client set kind = 'ai_agent', scopes = '{accounts:write}' where id = $1`, i.Client.ID)
 	require.ErrorContains(t, err, "client_ai_agent_scopes")
 }
