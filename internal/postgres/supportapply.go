@@ -12,13 +12,13 @@ import (
 
 var errNoCaseEvent = errors.New("a change of a case without its audit event")
 
-// Apply implements support.Tx. What the case adds is written before the recovery changes, because the database looks for the
-// decisions behind an approval.
+// Apply implements support.Tx. The case's steps come before what hangs on it, because the database takes an artefact only of who has
+// a part in the case by then; both come before the recovery changes, because it looks for the decisions behind an approval.
 func (t *caseTx) Apply(ctx context.Context, c support.Change) error {
 	if len(c.Steps) == 0 && len(c.Events) == 0 {
 		return errNoCaseEvent
 	}
-	for _, write := range []func(context.Context, support.Change) error{t.begun, t.added, t.steps, t.changed, t.seen, t.logged} {
+	for _, write := range []func(context.Context, support.Change) error{t.begun, t.steps, t.added, t.changed, t.seen, t.logged} {
 		if err := write(ctx, c); err != nil {
 			return err
 		}
@@ -50,7 +50,7 @@ func (t *caseTx) changed(ctx context.Context, c support.Change) error {
 	return t.tx.Apply(ctx, *c.Recovery)
 }
 
-// added writes what hangs on a case, except what refers to a new case: that has no note yet.
+// added writes what hangs on a case.
 func (t *caseTx) added(ctx context.Context, c support.Change) error {
 	if n := c.Note; n != nil {
 		err := t.q.InsertNote(ctx, t.p, dbsqlc.InsertNoteParams{
