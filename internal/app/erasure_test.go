@@ -281,4 +281,15 @@ func (l *life) restored(t *testing.T, d dump, keys []string) {
 	require.NoError(t, err)
 	verifiesOffline(t, keys, string(whole), "(the whole log)")
 	require.Contains(t, program(t, environ, "audit", "replay"), " 0 not justified")
+	require.NotEmpty(t, months(t, l.s))
+	require.Subset(t, months(t, s), months(t, l.s), "the log's partitions with their bounds, triggers and rights")
+}
+
+// months tells of each partition of the log what it holds, what watches over it, and that nobody has any right on it.
+func months(t *testing.T, s *apptest.Service) []string {
+	t.Helper()
+	return apptest.Texts(t, s, `SELECT concat_ws(' ', c.oid::regclass, pg_get_expr(c.relpartbound, c.oid),
+		(SELECT string_agg(g.tgname, ' ' ORDER BY g.tgname) FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal),
+		has_table_privilege('holdfast_service', c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE'), has_table_privilege('holdfast_auditor', c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE'))
+		FROM pg_class c WHERE c.relispartition AND c.relkind = 'r' AND c.relname LIKE 'audit_event%' ORDER BY 1`)
 }

@@ -249,7 +249,7 @@ func TestInjections_AreTexts(t *testing.T) {
 	}
 	settle(t, s)
 	require.Positive(t, starts, "a name may be odd")
-	grown := grownBeside(before, s.Rows(t), "public.idempotency", "public.assessment", "public.audit_event", "public.audit_personal")
+	grown := grownBeside(before, s.Rows(t), "public.idempotency", "public.assessment", "public.audit_event", "public.audit_version", "public.audit_personal")
 	require.Equal(t, map[string]int{"public.recovery": starts}, grown, "decoys, and nothing else")
 	require.Len(t, s.Mail.All(), sent, "nobody got a message")
 	require.NotContains(t, s.Log.String(), "\x1b[31m")

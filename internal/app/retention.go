@@ -2,9 +2,16 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"github.com/holdfast/holdfast/internal/job"
 	"github.com/holdfast/holdfast/internal/postgres"
+)
+
+// monthsAhead is how many months of the audit log are made before they begin; monthsEvery how often that is looked at.
+const (
+	monthsAhead = 3
+	monthsEvery = time.Hour
 )
 
 // recoveriesAtOnce bounds one transaction of forgetting: each recovery has a few dozen rows around it.
@@ -23,6 +30,7 @@ func (a *App) retentionLoops() []job.Loop {
 		}}
 	}
 	return []job.Loop{
+		{Name: "audit months", Every: monthsEvery, Log: a.Log, Work: a.makeAuditMonths},
 		loop("working data", func(ctx context.Context) (postgres.Forgotten, bool, error) {
 			gone, more, err := a.DB.ForgetRecoveries(ctx, keep.Work, recoveriesAtOnce)
 			if err != nil || more {
@@ -41,4 +49,16 @@ func (a *App) retentionLoops() []job.Loop {
 			return a.DB.ForgetOrigins(ctx, keep.Origins, forgetAtOnce)
 		}),
 	}
+}
+
+// makeAuditMonths makes the partitions of the months to come, and warns when events had to do without.
+func (a *App) makeAuditMonths(ctx context.Context) (bool, error) {
+	if _, err := a.DB.MakeAuditMonths(ctx, monthsAhead); err != nil {
+		return false, err
+	}
+	stray, err := a.DB.StrayAuditEvents(ctx)
+	if stray {
+		a.Log.WarnContext(ctx, "audit events lie in the default partition: no node made their month in time")
+	}
+	return false, err
 }

@@ -62,7 +62,7 @@ func (c *claim) justified() {
 func (s *scene) dumpOf(without ...string) string {
 	s.t.Helper()
 	var out strings.Builder
-	rows, err := s.root.Query(s.t.Context(), `SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('public', 'river') AND tablename <> ALL ($1)`, append(without, "goose_db_version"))
+	rows, err := s.root.Query(s.t.Context(), `SELECT oid::regclass::text FROM pg_class WHERE relnamespace IN ('public'::regnamespace, 'river'::regnamespace) AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> ALL ($1)`, append(without, "goose_db_version"))
 	require.NoError(s.t, err)
 	var tables []string
 	for rows.Next() {

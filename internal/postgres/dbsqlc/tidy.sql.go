@@ -63,3 +63,26 @@ func (q *Queries) ForgetReports(ctx context.Context, db DBTX, atMost int32) (int
 	}
 	return result.RowsAffected(), nil
 }
+
+const makeAuditMonths = `-- name: MakeAuditMonths :one
+SELECT audit_event_months($1)
+`
+
+func (q *Queries) MakeAuditMonths(ctx context.Context, db DBTX, ahead int32) (int32, error) {
+	row := db.QueryRow(ctx, makeAuditMonths, ahead)
+	var audit_event_months int32
+	err := row.Scan(&audit_event_months)
+	return audit_event_months, err
+}
+
+const strayAuditEvents = `-- name: StrayAuditEvents :one
+SELECT audit_event_stray()
+`
+
+// Whether events lie outside of all months.
+func (q *Queries) StrayAuditEvents(ctx context.Context, db DBTX) (bool, error) {
+	row := db.QueryRow(ctx, strayAuditEvents)
+	var audit_event_stray bool
+	err := row.Scan(&audit_event_stray)
+	return audit_event_stray, err
+}

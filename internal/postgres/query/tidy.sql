@@ -16,3 +16,10 @@ DELETE FROM delivery_report WHERE ctid = ANY (ARRAY(
 DELETE FROM reply WHERE ctid = ANY (ARRAY(
     SELECT p.ctid FROM reply p
      WHERE p.received_at < (SELECT holdfast_now()) - interval '400 days' AND p.heard_at IS NOT NULL LIMIT @at_most));
+
+-- name: MakeAuditMonths :one
+SELECT audit_event_months(@ahead);
+
+-- name: StrayAuditEvents :one
+-- Whether events lie outside of all months.
+SELECT audit_event_stray();
