@@ -51,7 +51,7 @@ type Overload struct {
 func (o Overload) Limits() []limit.Limit {
 	return []limit.Limit{
 		{
-			Wall: limit.Capacity, Name: "newcomers", Per: "node", Bound: "half of HOLDFAST_SLOTS at once, and only while the others leave room; then 503",
+			Wall: limit.Capacity, Name: "newcomers", Per: "node", Bound: "half of HOLDFAST_SLOTS at once, a sixth while they crowd, and only while the others leave room; then 503",
 			WhenDown: "in the node itself", Reason: "under overload new recoveries and writes of accounts are shed first",
 		},
 		{
@@ -134,12 +134,16 @@ func (g *gate) room(r rank) bool {
 	return g.taken < g.share(r)
 }
 
-// share is how many slots may be taken when a request of a rank begins.
+// share is how many slots may be taken when a request of a rank begins. While newcomers crowd, which is when their queue is half
+// full, they have a third of what they have otherwise: more of them at once would only slow down everybody else.
 func (g *gate) share(r rank) int {
-	if r == newcomers {
-		return max(g.Slots/2, 1)
+	if r != newcomers {
+		return g.Slots
 	}
-	return g.Slots
+	if waiting := len(g.waiting[newcomers]); waiting > 0 && 2*waiting >= g.Queue {
+		return max(g.Slots/6, 1)
+	}
+	return max(g.Slots/2, 1)
 }
 
 // leave returns a slot and lets those in for whom there is room now.

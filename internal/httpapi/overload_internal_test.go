@@ -66,6 +66,27 @@ func TestGate_ShedsNewcomersFirstAndOwnersNever(t *testing.T) {
 	enters(t, g, underway)
 }
 
+// Newcomers that crowd have fewer slots, so that they slow nobody else down, and get theirs back when the crowd is gone.
+func TestGate_NewcomersThatCrowdHaveFewerSlots(t *testing.T) {
+	t.Parallel()
+	g := newGate(Overload{Slots: 12, Queue: 4, Wait: ages})
+	var inside []func()
+	for range 6 {
+		inside = append(inside, enters(t, g, newcomers))
+	}
+	first, _ := waits(t, g, t.Context(), newcomers)
+	second, _ := waits(t, g, t.Context(), newcomers)
+	for _, leave := range inside[:4] {
+		leave()
+	}
+	require.Empty(t, first, "two slots are taken, a sixth, and half of the queue waits")
+	require.Empty(t, second)
+	enters(t, g, underway)() // who has begun is not concerned
+	inside[4]()
+	require.NoError(t, <-first)
+	require.NoError(t, <-second, "one alone is no crowd")
+}
+
 // A flood of answers leaves no room for starts at all; a flood of starts leaves room for answers.
 func TestGate_AnswersTakeWhatStartsWouldHave(t *testing.T) {
 	t.Parallel()
