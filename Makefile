@@ -83,8 +83,9 @@ cover: pg redis ## what the tests reach, in .bin/cover.html
 	@$(GO) tool cover -func=$(BIN)/cover.out | tail -1
 
 .PHONY: conformance
-conformance: .tools/conformance/node_modules/.package-lock.json ## signals, checked by others' verifiers on node (npm fetches them)
+conformance: pg .tools/conformance/node_modules/.package-lock.json $(BIN)/omniwitness $(BIN)/witness-keys ## signals, checked by others' verifiers on node (npm fetches them), and the log by a witness that others wrote
 	$(GO) test $(CI_FLAGS) -tags conformance -run TestConformance -v ./internal/signal
+	$(TEST) $(CI_FLAGS) -tags conformance -run TestConformance -v ./cmd/holdfast
 
 .tools/conformance/node_modules/.package-lock.json: .tools/conformance/package-lock.json
 	cd .tools/conformance && npm ci --no-audit --no-fund --ignore-scripts
@@ -153,6 +154,15 @@ $(BIN)/oapi-codegen: .tools/go.mod
 
 $(BIN)/mailpit: .tools/go.mod
 	CGO_ENABLED=0 $(GO) build -C .tools -o $@ github.com/axllent/mailpit
+	@touch $@
+
+# The witness has a module of its own, with its own versions of what the others need too.
+$(BIN)/omniwitness: .tools/witness/go.mod
+	CGO_ENABLED=0 $(GO) build -C .tools/witness -o $@ github.com/transparency-dev/witness/cmd/omniwitness
+	@touch $@
+
+$(BIN)/witness-keys: .tools/witness/go.mod
+	CGO_ENABLED=0 $(GO) build -C .tools/witness -o $@ github.com/transparency-dev/witness/cmd/generate_keys
 	@touch $@
 
 $(GOLANGCI):

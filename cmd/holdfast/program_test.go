@@ -89,7 +89,13 @@ func (o *output) String() string {
 // launch starts the program and waits until a line that it logs is accepted by ready. It is killed with the test.
 func launch(t *testing.T, environ []string, ready func(p *process, line string) bool, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(binary(t), args...), log: &output{}, ended: make(chan error, 1)} //nolint:noctx // it ends by signals.
+	return launchFile(t, binary(t), environ, ready, args...)
+}
+
+// launchFile is launch for any program.
+func launchFile(t *testing.T, file string, environ []string, ready func(p *process, line string) bool, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(file, args...), log: &output{}, ended: make(chan error, 1)} //nolint:noctx // it ends by signals.
 	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}, environ...)
 	reader, writer, err := os.Pipe()
 	require.NoError(t, err)

@@ -40,46 +40,74 @@ func (w *Witness) Name() string { return w.key.Name() }
 
 // Tell implements auditlog.Outside.
 //
-// Three answers are about the log's history. A size beyond the checkpoint is a Conflict. "Another root of that size" (409 for the very
-// size that the witness names), and "no continuation" (422 for a proof that we have checked ourselves, from the size that it named), are
-// auditlog.ErrForked. A 422 before the witness has named any size can be anything, and is an ordinary failure.
+// Three answers are about the log's history. A size beyond the checkpoint is a Conflict. "Another root of that size" and "no
+// continuation" (422, for a proof that we have checked ourselves), from the size that the witness itself has named just now, are
+// auditlog.ErrForked. A 422 before it has named any size can be anything: it is asked for its size, and when it names none, that is an
+// ordinary failure. Before July 2026 tlog-witness had 409 for another root of the same size, and did not say that a size goes with it:
+// such witnesses are still about, so both are heard.
 func (w *Witness) Tell(ctx context.Context, t auditlog.Telling) (string, error) {
-	old, size := t.Known, t.Checkpoint.Size
+	old, named := t.Known, false
 	for range witnessTries {
 		a, err := w.ask(ctx, t, old)
 		if err != nil {
 			return "", err
 		}
-		switch a.status {
-		case http.StatusOK:
+		if a.status == http.StatusOK {
 			return w.cosigned(t, a.body)
-		case http.StatusConflict:
-			its, ok := a.size()
-			switch {
-			case !ok:
-				return "", errors.New("it answers 409 and does not tell its size")
-			case its > size:
-				return "", &auditlog.Conflict{Size: its}
-			case its == old && old == size:
-				return "", fmt.Errorf("%w (the witness holds another root of %d leaves)", auditlog.ErrForked, size)
-			case its == old:
-				return "", errors.New("it refuses the size that it names itself")
-			}
-			old = its
-		case http.StatusUnprocessableEntity:
-			if old > 0 {
-				return "", fmt.Errorf("%w (the witness holds another root of %d leaves)", auditlog.ErrForked, old)
-			}
-			return "", a.refused()
-		case http.StatusNotFound:
-			return "", errors.New("it answers 404: it does not know a log of this origin; have its operator add it, or mend the address")
-		case http.StatusForbidden:
-			return "", errors.New("it answers 403: it knows none of the log's keys; give its operator what `holdfast audit keys` prints")
-		default:
-			return "", a.refused()
 		}
+		if old, err = judge(t.Checkpoint.Size, old, named, a); err != nil {
+			return "", err
+		}
+		named = old > 0
 	}
 	return "", errors.New("its size changes faster than it can be told")
+}
+
+// judge reads an answer that is no cosignature: from which size the checkpoint is to be told next, which is the size that the witness has
+// named in it, or 0 to have it name one.
+func judge(size, old int64, named bool, a answer) (int64, error) {
+	switch a.status {
+	case http.StatusConflict:
+		return conflict(size, old, named, a)
+	case http.StatusUnprocessableEntity:
+		if old == 0 {
+			return 0, a.refused()
+		}
+		return differs(old, named)
+	case http.StatusNotFound:
+		return 0, errors.New("it answers 404: it does not know a log of this origin; have its operator add it, or mend the address")
+	case http.StatusForbidden:
+		return 0, errors.New("it answers 403: it knows none of the log's keys; give its operator what `holdfast audit keys` prints")
+	default:
+		return 0, a.refused()
+	}
+}
+
+// conflict reads a 409.
+func conflict(size, old int64, named bool, a answer) (int64, error) {
+	its, ok := a.size()
+	switch {
+	case !ok && old > 0 && old == size:
+		return differs(old, named)
+	case !ok:
+		return 0, errors.New("it answers 409 and does not tell its size")
+	case its > size:
+		return 0, &auditlog.Conflict{Size: its}
+	case its != old:
+		return its, nil
+	case old > 0 && old == size:
+		return differs(old, true)
+	default:
+		return 0, errors.New("it refuses the size that it names itself")
+	}
+}
+
+// differs says that the witness holds another root of that size, once it has named the size itself.
+func differs(old int64, named bool) (int64, error) {
+	if !named {
+		return 0, nil
+	}
+	return 0, fmt.Errorf("%w (the witness holds another root of %d leaves)", auditlog.ErrForked, old)
 }
 
 // ask makes one add-checkpoint request.

@@ -2,6 +2,7 @@ package anchor_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -51,32 +52,64 @@ func TestWitness_CosignsALogThatGrows(t *testing.T) {
 	require.NoError(t, err, "a witness that lost its memory begins anew")
 }
 
-// a witness knows that a log went back, or is another one.
+// a witness knows that a log went back, or is another one; in the words of tlog-witness of today, and of those before.
 func TestWitness_TellsALogThatWentBackFromOneThatForked(t *testing.T) {
 	t.Parallel()
-	w := anchortest.NewWitness(t, "witness.example/w1").Trust(origin, key(t))
-	a, _ := watched(t, w, w)
-	b := newBook(t, 500, 500, "")
-	_, err := a.Tell(t.Context(), b.telling(t, 400, 0))
-	require.NoError(t, err)
+	for name, former := range map[string]bool{"today": false, "formerly": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := anchortest.NewWitness(t, "witness.example/w1").Trust(origin, key(t))
+			w.Former = former
+			a, _ := watched(t, w, w)
+			b := newBook(t, 500, 500, "")
+			_, err := a.Tell(t.Context(), b.telling(t, 400, 0))
+			require.NoError(t, err)
 
-	for _, size := range []int64{0, 1, 300, 399} {
-		_, err = a.Tell(t.Context(), b.telling(t, size, 0))
-		var conflict *auditlog.Conflict
-		require.ErrorAs(t, err, &conflict, size)
-		require.Equal(t, int64(400), conflict.Size)
+			for _, size := range []int64{0, 1, 300, 399} {
+				for _, known := range []int64{0, size} {
+					_, err = a.Tell(t.Context(), b.telling(t, size, known))
+					var conflict *auditlog.Conflict
+					require.ErrorAs(t, err, &conflict, size)
+					require.Equal(t, int64(400), conflict.Size)
+				}
+			}
+			fork := newBook(t, 500, 350, "x")
+			for _, known := range []int64{0, 350, 400} {
+				for _, size := range []int64{400, 401, 500} {
+					_, err = a.Tell(t.Context(), fork.telling(t, size, known))
+					require.ErrorIs(t, err, auditlog.ErrForked, "%d, known %d", size, known)
+				}
+			}
+			its, _ := w.Size(origin)
+			require.Equal(t, int64(400), its)
+			_, err = a.Tell(t.Context(), b.telling(t, 500, 400))
+			require.NoError(t, err, "the log itself goes on")
+		})
 	}
-	fork := newBook(t, 500, 350, "x")
-	for _, known := range []int64{0, 350, 400} {
-		for _, size := range []int64{400, 401, 500} {
-			_, err = a.Tell(t.Context(), fork.telling(t, size, known))
-			require.ErrorIs(t, err, auditlog.ErrForked, "%d, known %d", size, known)
+}
+
+// Whatever answers where a witness was once, and has not named a size, has said nothing of the log, for all that the database knows of it.
+func TestWitness_ThatNamesNoSizeIsNoWordOnALogThatItKnew(t *testing.T) {
+	t.Parallel()
+	w := anchortest.NewWitness(t, "witness.example/w1")
+	b := newBook(t, 20, 20, "")
+	for name, h := range map[string]http.Handler{
+		"409 alone":  says(409, "text/plain", ""),
+		"422 always": says(422, "text/plain", ""),
+	} {
+		for _, known := range []int64{10, 20} {
+			t.Run(fmt.Sprint(name, known), func(t *testing.T) {
+				t.Parallel()
+				a, _ := watched(t, w, h)
+				_, err := a.Tell(t.Context(), b.telling(t, 20, known))
+				require.Error(t, err)
+				require.NotErrorIs(t, err, auditlog.ErrForked)
+			})
 		}
 	}
-	its, _ := w.Size(origin)
-	require.Equal(t, int64(400), its)
-	_, err = a.Tell(t.Context(), b.telling(t, 500, 400))
-	require.NoError(t, err, "the log itself goes on")
+	a, _ := watched(t, w, says(409, "text/x.tlog.size", "20\n"))
+	_, err := a.Tell(t.Context(), b.telling(t, 20, 0))
+	require.ErrorIs(t, err, auditlog.ErrForked, "409 that names the very size")
 }
 
 // A witness of which nothing is known yet, or that is none, cannot stop the log, whatever it answers; but never is anything taken for a

@@ -27,6 +27,8 @@ import (
 type Witness struct {
 	name string
 	key  ed25519.PrivateKey
+	// Former has it answer another root of the size that it holds with 409 and nothing more, as tlog-witness could be read before July 2026.
+	Former bool
 
 	mu     sync.Mutex
 	trusts map[string][]string // by origin: verifier keys
@@ -127,10 +129,18 @@ func (w *Witness) judge(out http.ResponseWriter, old int64, proof []tlog.Hash, s
 		return
 	}
 	last := w.logs[origin]
-	if old != last.N || (old == next.N && old > 0 && last.Hash != next.Hash) {
+	if old != last.N {
 		out.Header().Set("Content-Type", "text/x.tlog.size")
 		out.WriteHeader(http.StatusConflict)
 		_, _ = fmt.Fprintf(out, "%d\n", last.N)
+		return
+	}
+	if old > 0 && old == next.N && last.Hash != next.Hash {
+		status := http.StatusUnprocessableEntity
+		if w.Former {
+			status = http.StatusConflict
+		}
+		out.WriteHeader(status)
 		return
 	}
 	if (old == 0 || old == next.N) && len(proof) > 0 || old > 0 && old < next.N && tlog.CheckTree(proof, next.N, next.Hash, old, last.Hash) != nil {
