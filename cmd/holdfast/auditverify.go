@@ -211,7 +211,7 @@ func (c auditReplayCmd) Run(e *env) error {
 		if err != nil {
 			return err
 		}
-		e.printf("%d recoveries, %d events replayed, %d not justified\n", r.Recoveries, r.Events, r.Problems)
+		e.printf("%d recoveries rebuilt from %d events, %d rows held against what events tell of them, %d not justified\n", r.Recoveries, r.Events, r.Rows, r.Problems)
 		if r.Problems > 0 {
 			return errCheckFailed
 		}

@@ -33,6 +33,7 @@ func (d *desk) trail(t *testing.T, as, path string) apptest.Answer {
 func TestAuditor_SeesWhoLookedWhoDecidedAndHowFast(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
+	d.ByHand()
 	auditor := d.Staff(t, "aude", credential.Auditor)
 	claim := d.lost(t)
 	c := d.OpenCase(t, d.agent, claim)

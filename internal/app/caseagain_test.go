@@ -183,6 +183,7 @@ func TestRedTeam_ADenialDoesNotTellWhoseAccountItIs(t *testing.T) {
 func TestRedTeam_ACaseIsNotFlooded(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
+	d.ByHand()
 	ai := d.AIAgent(t, "olu@staff.example.com")
 	c := d.OpenCase(t, d.agent, d.lost(t))
 	require.Equal(t, http.StatusCreated, c.Note(t, d.agent, "One.").Status)

@@ -30,6 +30,7 @@ func shown(t *testing.T, c *apptest.Desk, as string) client.Case {
 func TestCase_AnApproverSeesWhatTheAgentSees(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
+	d.ByHand()
 	claim := d.lost(t)
 	c := d.OpenCase(t, d.agent, claim)
 	words := "Lost the phone on a journey, and the codes with it."

@@ -265,6 +265,7 @@ func TestClaimLink_WithoutAPageNoCaseIsOpenedForAnAccount(t *testing.T) {
 func TestClaimLink_GoesToAddressesOfAgeAlone(t *testing.T) {
 	t.Parallel()
 	d := newClaimDesk(t)
+	d.ByHand()
 	r := d.Registration(t, apptest.Person{Ref: "bea", Email: "bea@example.com", Phone: "+447700900111", Backup: "bea.old@example.net"})
 	fresh := d.Now(t).Add(-time.Hour)
 	r.Channels[1].VerifiedAt = d.Now(t).Add(-20 * apptest.Day) // of age, and yet too new for a number to get codes

@@ -95,6 +95,7 @@ func TestNoticesUndeliverable_IsSeenWhereTheyAreMany(t *testing.T) {
 func TestCredentials_ThatAreDormantOrAboutToEndAreSeen(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
+	s.ByHand()
 	require.Empty(t, s.look(t), "new ones are neither")
 	s.Advance(t, 91*24*time.Hour)
 	require.Equal(t, http.StatusOK, s.Account(t, http.MethodPut, "u0", "", s.Registration(t, apptest.Person{Ref: "u0", Email: email(0)})).Status/100*100)

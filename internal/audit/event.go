@@ -108,6 +108,7 @@ const (
 	AuditRead              Action = "audit.read"         // events were looked at: one event for a request
 	AuditExported          Action = "audit.exported"     // events were taken away
 	RecoveryForgotten      Action = "recovery.forgotten" // its working data were deleted, because their time was over
+	AuditCarried           Action = "audit.carried"      // rows that no event told of before, or whose events are retired, as they stand
 	HoldSet                Action = "retention.hold.set" // nothing of an account, or of a tenant, is deleted any more
 	HoldLifted             Action = "retention.hold.lifted"
 

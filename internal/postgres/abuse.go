@@ -201,14 +201,14 @@ func (s *Abuse) Save(ctx context.Context, a abuse.Alert, event *audit.Event) err
 		if event == nil {
 			return nil
 		}
-		return s.note(ctx, p, *event)
+		return s.note(p, *event)
 	})
 }
 
 // note appends an event of an alert or a control.
-func (s *Abuse) note(ctx context.Context, p *pipeline, e audit.Event) error {
+func (s *Abuse) note(p *pipeline, e audit.Event) error {
 	e.ID = newEventID(e.At)
-	return p.appendEvents(ctx, s.db.q, e)
+	return p.appendEvents(e)
 }
 
 // See records from which networks credentials were used in this minute.

@@ -166,7 +166,7 @@ func (s *Accounts) Insert(ctx context.Context, tenant string, fresh []account.Fr
 		if err := rows.insert(ctx, s.db.q, p, tenant); err != nil {
 			return err
 		}
-		return p.appendEvents(ctx, s.db.q, event(len(fresh)-len(left)))
+		return p.appendEvents(event(len(fresh) - len(left)))
 	})
 	return left, err
 }

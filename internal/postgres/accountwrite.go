@@ -32,7 +32,7 @@ func (t *accountTx) Apply(ctx context.Context, c account.Change) error {
 	if err := t.p.insertNotices(ctx, t.q, c.Notices...); err != nil {
 		return err
 	}
-	if err := t.p.appendEvents(ctx, t.q, c.Events...); err != nil {
+	if err := t.p.appendEvents(c.Events...); err != nil {
 		return err
 	}
 	if c.Remember == nil {

@@ -179,7 +179,7 @@ func (t *abuseTx) Apply(ctx context.Context, a abuse.Alert, event audit.Event, a
 }
 
 func (t *abuseTx) finish(ctx context.Context, event audit.Event, answer *idempotency.Record) error {
-	if err := t.s.note(ctx, t.p, event); err != nil || answer == nil {
+	if err := t.s.note(t.p, event); err != nil || answer == nil {
 		return err
 	}
 	return t.s.db.q.Remember(ctx, t.p, dbsqlc.RememberParams{

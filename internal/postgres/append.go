@@ -10,16 +10,22 @@ import (
 	"github.com/holdfast/holdfast/internal/postgres/dbsqlc"
 )
 
-// appendEvents queues audit events into the transaction.
-func (p *pipeline) appendEvents(ctx context.Context, q *dbsqlc.Queries, events ...audit.Event) error {
+// pending is an event that is written with the commit.
+type pending struct {
+	event audit.Event
+	row   dbsqlc.InsertAuditEventParams
+}
+
+// appendEvents puts audit events into the transaction. They are written last, whenever they are appended: the database adds to each
+// what the transaction wrote of the rows that it is about (ADR 0041).
+func (p *pipeline) appendEvents(events ...audit.Event) error {
 	for _, e := range events {
-		p.events = append(p.events, e)
-		details, err := json.Marshal(e.Details)
-		if err != nil {
-			return fmt.Errorf("encode audit details: %w", err)
-		}
-		if e.Details == nil {
-			details = []byte("{}")
+		details := []byte("{}")
+		if e.Details != nil {
+			var err error
+			if details, err = json.Marshal(e.Details); err != nil {
+				return fmt.Errorf("encode audit details: %w", err)
+			}
 		}
 		row := dbsqlc.InsertAuditEventParams{
 			TenantID: e.Tenant, ID: e.ID, At: e.At, ActorKind: string(e.Actor.Kind), ActorID: e.Actor.ID, Action: string(e.Action),
@@ -31,13 +37,24 @@ func (p *pipeline) appendEvents(ctx context.Context, q *dbsqlc.Queries, events .
 		} else {
 			row.FromState, row.ToState = nil, nil
 		}
-		if err := q.InsertAuditEvent(ctx, p, row); err != nil {
+		p.pending = append(p.pending, pending{e, row})
+	}
+	return nil
+}
+
+// flush queues the events that wait, each with what it means to others.
+func (p *pipeline) flush(ctx context.Context) error {
+	q := dbsqlc.New()
+	for _, w := range p.pending {
+		p.events = append(p.events, w.event)
+		if err := q.InsertAuditEvent(ctx, p, w.row); err != nil {
 			return err
 		}
-		if err := p.emit(ctx, e); err != nil {
+		if err := p.emit(ctx, w.event); err != nil {
 			return err
 		}
 	}
+	p.pending = nil
 	return nil
 }
 

@@ -66,7 +66,7 @@ func (t *tx) step(ctx context.Context, c recovery.Change, s recovery.Step, first
 	if err != nil {
 		return err
 	}
-	if err := t.p.appendEvents(ctx, t.q, eventOf(c, s)); err != nil {
+	if err := t.p.appendEvents(eventOf(c, s)); err != nil {
 		return err
 	}
 	if first && c.Challenge != nil {
@@ -283,7 +283,7 @@ func (t *tx) messages(ctx context.Context, c recovery.Change) error {
 		e.ID, e.Origin, e.RequestID = newEventID(e.At), c.Origin, c.RequestID
 		events = append(events, e)
 	}
-	return t.p.appendEvents(ctx, t.q, events...)
+	return t.p.appendEvents(events...)
 }
 
 func (t *tx) remember(ctx context.Context, c recovery.Change) error {

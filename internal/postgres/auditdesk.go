@@ -100,7 +100,7 @@ func (s *AuditLog) Desk(ctx context.Context, tenant string, f auditlog.DeskFilte
 			return err
 		}
 		reading.Details["actors"] = len(out.Workers)
-		return p.appendEvents(ctx, s.db.q, reading)
+		return p.appendEvents(reading)
 	})
 	return out, translate(err, "read the desk")
 }

@@ -83,7 +83,7 @@ func (s *AuditLog) Events(ctx context.Context, origin string, f auditlog.Filter,
 			page.Next = page.Records[f.Limit-1].Event.ID
 		}
 		reading.Details["events"] = len(page.Records)
-		return p.appendEvents(ctx, s.db.q, reading)
+		return p.appendEvents(reading)
 	})
 	if err != nil {
 		return auditlog.Page{}, translate(err, "read events")
@@ -103,14 +103,14 @@ func (s *AuditLog) Event(ctx context.Context, origin, tenant, id string, reading
 			return fault.Of(fault.CodeNotFound)
 		}
 		out = found[0]
-		return p.appendEvents(ctx, s.db.q, reading)
+		return p.appendEvents(reading)
 	})
 	return out, translate(err, "read event")
 }
 
 // Record implements auditlog.ReadStore.
 func (s *AuditLog) Record(ctx context.Context, reading audit.Event) error {
-	err := s.db.inTx(ctx, func(p *pipeline) error { return p.appendEvents(ctx, s.db.q, reading) })
+	err := s.db.inTx(ctx, func(p *pipeline) error { return p.appendEvents(reading) })
 	return translate(err, "record reading")
 }
 

@@ -16,7 +16,7 @@ func (s *Credentials) Report(ctx context.Context, e func(now time.Time) audit.Ev
 		if err != nil {
 			return err
 		}
-		return p.appendEvents(ctx, s.db.q, e(now.UTC()))
+		return p.appendEvents(e(now.UTC()))
 	})
 }
 

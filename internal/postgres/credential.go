@@ -203,5 +203,5 @@ func (t *credentialTx) Apply(ctx context.Context, c credential.Change) error {
 	if err := t.applyKeys(ctx, c); err != nil {
 		return err
 	}
-	return t.p.appendEvents(ctx, t.q, c.Event)
+	return t.p.appendEvents(c.Event)
 }

@@ -70,7 +70,7 @@ func (db *DB) hear(ctx context.Context, p *pipeline, r delivery.Report, at time.
 	default:
 		return heard, nil
 	}
-	return heard, p.appendEvents(ctx, db.q, event)
+	return heard, p.appendEvents(event)
 }
 
 // settle moves the message's fate. A notice of the hold whose acceptance is taken back wakes its recovery by the recovery's

@@ -110,7 +110,7 @@ func (s *Dispatches) Sent(ctx context.Context, d dispatch.Delivery, w dispatch.W
 		} else {
 			action, outcome = audit.ChallengeSendFailed, audit.Failure
 		}
-		err := p.appendEvents(ctx, s.db.q, audit.Event{
+		err := p.appendEvents(audit.Event{
 			ID: newEventID(d.Now), Tenant: d.Tenant, At: d.Now, Actor: audit.Actor{Kind: audit.ActorSystem, ID: "dispatch"}, Action: action,
 			Subject: d.Challenge, Recovery: d.Recovery, Reason: w.Reason, Outcome: outcome,
 			Details: map[string]any{"method": string(d.Method), "sends": d.Sends, "channel": d.Channel},
@@ -151,7 +151,7 @@ func (s *Dispatches) NoticeDone(ctx context.Context, n dispatch.Notice, w dispat
 		if err != nil {
 			return err
 		}
-		err = p.appendEvents(ctx, s.db.q, audit.Event{
+		err = p.appendEvents(audit.Event{
 			ID: newEventID(at), Tenant: n.Tenant, At: at, Actor: audit.Actor{Kind: audit.ActorSystem, ID: "dispatch"}, Action: action,
 			Subject: n.ID, Recovery: n.Recovery, Reason: w.Reason, Outcome: outcome,
 			Details: map[string]any{"kind": n.Kind, "channel": n.Channel},

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -26,3 +27,18 @@ var IDAt = idAt
 
 // EventsSQL is the statement that reads a page of events.
 func EventsSQL(origin string, f auditlog.Filter) (string, pgx.NamedArgs) { return eventsSQL(origin, f) }
+
+// ToldTables and ToldState say what replay reads, for the test that holds it against the triggers.
+func ToldTables() []string {
+	var out []string
+	for _, t := range toldTables {
+		out = append(out, t.name)
+	}
+	return out
+}
+
+// ToldState is the expression of what is told of a row.
+func ToldState(table string) string {
+	row := toldNamed(table).row()
+	return row[strings.Index(row, "jsonb_build_object"):]
+}

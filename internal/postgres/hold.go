@@ -47,7 +47,7 @@ func (db *DB) hold(ctx context.Context, by audit.Actor, h Hold, action audit.Act
 			return fault.Of(none)
 		}
 		now = now.UTC()
-		return p.appendEvents(ctx, db.q, audit.Event{
+		return p.appendEvents(audit.Event{
 			ID: newEventID(now), Tenant: h.Tenant, At: now, Actor: by, Action: action, Subject: subject, Outcome: audit.Success,
 		})
 	})

@@ -27,8 +27,9 @@ type pipeline struct {
 	queue pgx.Batch
 	begun bool // BEGIN was sent
 
-	events []audit.Event // the audit events in the queue
-	cause  string        // the first event that others are told of: what all signals of this transaction share
+	pending []pending     // events that wait for the rest of the transaction, for they tell what became of it (ADR 0041)
+	events  []audit.Event // the audit events in the queue
+	cause   string        // the first event that others are told of: what all signals of this transaction share
 }
 
 // Exec queues a statement. Its command tag is empty.
@@ -85,6 +86,9 @@ func (p *pipeline) send(ctx context.Context, sql string, args []any) (pgx.BatchR
 
 // commit sends the queue and COMMIT in one round trip. A transaction that never began has nothing to commit.
 func (p *pipeline) commit(ctx context.Context) error {
+	if err := p.flush(ctx); err != nil {
+		return err
+	}
 	if !p.begun {
 		return nil
 	}

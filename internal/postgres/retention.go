@@ -48,7 +48,7 @@ func (db *DB) ForgetRecoveries(ctx context.Context, keep time.Duration, atMost i
 				Subject: r.ID, Recovery: r.ID, Reason: "retention", Outcome: audit.Success, Details: map[string]any{"kept_hours": int64(keep / time.Hour)},
 			})
 		}
-		return p.appendEvents(ctx, db.q, events...)
+		return p.appendEvents(events...)
 	})
 	return out, more, fault.Wrap(err, "forget recoveries")
 }

@@ -180,7 +180,7 @@ func (t *signalTx) Apply(ctx context.Context, c signal.Change) error {
 			return err
 		}
 	}
-	if err := t.p.appendEvents(ctx, t.q, c.Event); err != nil {
+	if err := t.p.appendEvents(c.Event); err != nil {
 		return err
 	}
 	if c.Remember == nil {

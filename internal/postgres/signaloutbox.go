@@ -91,7 +91,7 @@ func (s *Signals) after(ctx context.Context, p *pipeline, w signal.Work, r signa
 	e := signalEvent(w.Tenant, now, audit.SignalDead, w.Endpoint.ID)
 	e.Outcome, e.Reason, e.Recovery = audit.Failure, r.Try.Outcome, w.Recovery
 	e.Details = map[string]any{"delivery": w.ID, "type": string(w.Type), "attempts": w.Attempts, "status": r.Try.Status}
-	return p.appendEvents(ctx, s.db.q, e)
+	return p.appendEvents(e)
 }
 
 // disable takes the receiver's 410 at its word, once.
@@ -108,7 +108,7 @@ func (s *Signals) disable(ctx context.Context, p *pipeline, w signal.Work, now t
 	}
 	e := signalEvent(w.Tenant, now, audit.WebhookDisabled, w.Endpoint.ID)
 	e.Reason = "gone"
-	return p.appendEvents(ctx, s.db.q, e)
+	return p.appendEvents(e)
 }
 
 func signalEvent(tenant string, now time.Time, action audit.Action, subject string) audit.Event {
@@ -165,7 +165,7 @@ func (s *Signals) Overdue(ctx context.Context, after time.Duration) (int, error)
 			e := signalEvent(r.TenantID, r.Now.UTC(), audit.SignalUnacknowledged, r.EndpointID)
 			e.Outcome, e.Recovery = audit.Failure, text(r.RecoveryID)
 			e.Details = map[string]any{"delivery": r.ID, "status": r.Status, "attempts": int(r.Attempts)}
-			if err := p.appendEvents(ctx, s.db.q, e); err != nil {
+			if err := p.appendEvents(e); err != nil {
 				return err
 			}
 		}

@@ -90,7 +90,7 @@ func (t *caseTx) steps(ctx context.Context, c support.Change) error {
 		}
 		e := s.AuditEvent()
 		e.ID, e.RequestID = newEventID(e.At), c.RequestID
-		if err := t.p.appendEvents(ctx, t.q, e); err != nil {
+		if err := t.p.appendEvents(e); err != nil {
 			return err
 		}
 	}
@@ -161,7 +161,7 @@ func (t *caseTx) seen(ctx context.Context, c support.Change) error {
 func (t *caseTx) logged(ctx context.Context, c support.Change) error {
 	for _, e := range c.Events {
 		e.ID = newEventID(e.At)
-		if err := t.p.appendEvents(ctx, t.q, e); err != nil {
+		if err := t.p.appendEvents(e); err != nil {
 			return fault.Wrap(err, "append events of a case")
 		}
 	}

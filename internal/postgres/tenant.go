@@ -81,7 +81,7 @@ func (db *DB) SetTenantClaimPage(ctx context.Context, id, page string, by audit.
 		if _, err := db.q.SetTenantClaimURL(ctx, p, dbsqlc.SetTenantClaimURLParams{ID: id, ClaimUrl: optional(page)}); err != nil {
 			return err
 		}
-		return p.appendEvents(ctx, db.q, audit.Event{
+		return p.appendEvents(audit.Event{
 			ID: newEventID(row.Now), Tenant: id, At: row.Now.UTC(), Actor: by, Action: audit.ClaimPageSet, Subject: id, Outcome: audit.Success,
 			Details: map[string]any{"page": page},
 		})

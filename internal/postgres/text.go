@@ -21,7 +21,7 @@ func (s *Dispatches) ReserveText(ctx context.Context, d dispatch.Delivery, t dis
 		if err != nil || row.Paused == "" {
 			return err
 		}
-		return p.appendEvents(ctx, s.db.q, audit.Event{
+		return p.appendEvents(audit.Event{
 			ID: newEventID(d.Now), Tenant: d.Tenant, At: d.Now, Actor: audit.Actor{Kind: audit.ActorSystem, ID: "texts"}, Action: audit.TextsPaused,
 			Subject: t.Country, Reason: row.Paused, Outcome: audit.Success,
 			Details: map[string]any{"country": t.Country, "scope": row.Paused, "sent": row.Seen, "verified": row.Typed},

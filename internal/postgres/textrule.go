@@ -82,7 +82,7 @@ func (t *textRuleTx) SetOwn(ctx context.Context, next textrule.Loaded, event aud
 	if err != nil {
 		return err
 	}
-	return t.note(ctx, event)
+	return t.note(event)
 }
 
 // Grant implements textrule.Tx.
@@ -95,12 +95,12 @@ func (t *textRuleTx) Grant(ctx context.Context, g textrule.Granted, event audit.
 	if err := t.s.db.q.GrantTexts(ctx, t.p, dbsqlc.GrantTextsParams{ID: event.Tenant, Countries: g.Countries, PerDay: day}); err != nil {
 		return err
 	}
-	return t.note(ctx, event)
+	return t.note(event)
 }
 
-func (t *textRuleTx) note(ctx context.Context, event audit.Event) error {
+func (t *textRuleTx) note(event audit.Event) error {
 	event.ID = newEventID(event.At)
-	return t.p.appendEvents(ctx, t.s.db.q, event)
+	return t.p.appendEvents(event)
 }
 
 func namesOrNil[T ~string](list []T) []string {

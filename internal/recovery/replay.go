@@ -89,13 +89,13 @@ func changed(before, after map[string]string) map[string]string {
 }
 
 // Replay rebuilds a recovery from its transitions, in the order of their versions, and says what of the row they do not justify.
-// The row is nil when it is gone. Events from before rows were written down justify states and versions alone.
+// The row is nil when it is gone. An event that does not say what changed justifies nothing of the row, and is named.
 func Replay(events []audit.Event, row *Recovery) []string {
 	var out []string
 	if row == nil {
 		out = append(out, "the row is gone")
 	}
-	state, fields, whole := State(""), map[string]string{}, true
+	state, fields := State(""), map[string]string{}
 	for i, e := range events {
 		if e.Version != int64(i)+1 {
 			return append(out, fmt.Sprintf("no event of version %d", i+1))
@@ -110,12 +110,14 @@ func Replay(events []audit.Event, row *Recovery) []string {
 			out = append(out, fmt.Sprintf("version %d: a grant before the hold was over", e.Version))
 		}
 		state = State(e.To)
-		whole = fold(fields, e.Details[rowDetail]) && whole
+		if !fold(fields, e.Details[rowDetail]) {
+			out = append(out, fmt.Sprintf("version %d does not say what of the row it changed", e.Version))
+		}
 	}
 	if row == nil {
 		return out
 	}
-	return append(out, compare(*row, events, state, fields, whole)...)
+	return append(out, compare(*row, events, state, fields)...)
 }
 
 // before reports whether a moment lies before one that is written down; false when none is.
@@ -157,7 +159,7 @@ func fold(fields map[string]string, detail any) bool {
 }
 
 // compare holds the row against what its events say.
-func compare(row Recovery, events []audit.Event, state State, fields map[string]string, whole bool) []string {
+func compare(row Recovery, events []audit.Event, state State, fields map[string]string) []string {
 	var out []string
 	if row.Version != int64(len(events)) {
 		out = append(out, fmt.Sprintf("the row is at version %d, and its events end at %d", row.Version, len(events)))
@@ -173,9 +175,6 @@ func compare(row Recovery, events []audit.Event, state State, fields map[string]
 	}
 	if len(events) > 0 && events[0].Reason != string(row.Reason) {
 		out = append(out, "the row's reason is not that of its beginning")
-	}
-	if !whole {
-		return out
 	}
 	have := row.justified()
 	for _, name := range slices.Sorted(maps.Keys(changed(fields, have))) {

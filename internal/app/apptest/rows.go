@@ -1,12 +1,16 @@
 package apptest
 
 import (
+	"context"
 	"encoding/json"
 	"maps"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast/holdfast/internal/app"
 )
 
 // Rows counts the rows of every table of ours and of the jobs, of a partitioned one as a whole. Buckets of the edge limits are left out: every request
@@ -64,4 +68,16 @@ func JSON(t testing.TB, text string) map[string]any {
 	var out map[string]any
 	require.NoError(t, json.Unmarshal([]byte(text), &out), text)
 	return out
+}
+
+// ByHand says that the test writes rows past the service: its end does not hold them against the log.
+func (s *Service) ByHand() { *s.byHand = true }
+
+// justified holds every row against the log: whatever a test did through the service, its history justifies.
+func (s *Service) justified(ctx context.Context, t testing.TB) {
+	t.Helper()
+	var said []string
+	_, err := app.Replay(ctx, s.Owner, "", func(text string) { said = append(said, text) })
+	assert.NoError(t, err)
+	assert.Empty(t, said, "rows that no event tells of; a test that writes past the service says so by ByHand")
 }

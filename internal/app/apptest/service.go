@@ -62,6 +62,7 @@ type Service struct {
 	// IdentityClient is the identity system's id: the audience of statements.
 	IdentityClient string
 
+	byHand *bool
 	client *http.Client
 }
 
@@ -113,7 +114,7 @@ func New(t testing.TB, opts ...Option) *Service {
 	if o.url == "" {
 		o.url = pgtest.URL(t)
 	}
-	s := &Service{Log: &Log{}}
+	s := &Service{Log: &Log{}, byHand: new(bool)}
 	var sender notify.Sender
 	if !o.providers {
 		s.Mail = NewMailbox()
@@ -179,6 +180,9 @@ func (s *Service) run(t testing.TB) {
 	listening, ended := make(chan app.Listening, 1), make(chan error, 1)
 	go func() { ended <- s.App.Run(ctx, func(l app.Listening) { listening <- l }) }()
 	t.Cleanup(func() {
+		if !*s.byHand && !t.Failed() {
+			s.justified(context.WithoutCancel(t.Context()), t)
+		}
 		stop()
 		require.NoError(t, <-ended)
 		s.App.Close()

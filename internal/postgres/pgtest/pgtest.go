@@ -187,3 +187,23 @@ func templateName(version string) string {
 	sum := sha256.Sum256([]byte(version))
 	return "template_" + hex.EncodeToString(sum[:8])
 }
+
+// Copy gives the test a copy of a database that one of these functions made and that nobody is connected to any more.
+func Copy(t testing.TB, of string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), setUpTime)
+	defer cancel()
+	base, err := shared.base(ctx)
+	if err != nil {
+		t.Fatalf("pgtest: no PostgreSQL to test on: %v", err)
+	}
+	config, err := pgx.ParseConfig(of)
+	if err != nil {
+		t.Fatalf("pgtest: parse the connection string: %v", err)
+	}
+	name := "t_" + strings.ToLower(rand.Text())
+	if err := clone(ctx, base, config.Database, name); err != nil {
+		t.Fatalf("pgtest: copy a database: %v", err)
+	}
+	return withDatabase(base, name)
+}
