@@ -70,7 +70,7 @@ func TestReceivers_GetWhatTheStandardsSay(t *testing.T) {
 		"token: 202 with a body":         {client.WebhookKindSet, apptest.Reply{Status: 202, Body: "thanks"}, "not_acknowledged", false},
 		"token: a redirect":              {client.WebhookKindSet, apptest.Reply{Status: 302, Header: map[string]string{"Location": elsewhere.URL + "/stolen"}}, "redirect", false},
 		"token: invalid_request":         {client.WebhookKindSet, apptest.Reply{Status: 400, Body: `{"err":"invalid_request","description":"x"}`}, "invalid_request", true},
-		"token: invalid_key":             {client.WebhookKindSet, apptest.Reply{Status: 400, Body: `{"err":"invalid_key"}`}, "invalid_key", true},
+		"token: invalid_key":             {client.WebhookKindSet, apptest.Reply{Status: 400, Body: `{"err":"invalid_key"}`}, "invalid_key", false},
 		"token: invalid_audience":        {client.WebhookKindSet, apptest.Reply{Status: 400, Body: `{"err":"invalid_audience"}`}, "invalid_audience", true},
 		"token: authentication_failed":   {client.WebhookKindSet, apptest.Reply{Status: 400, Body: `{"err":"authentication_failed"}`}, "authentication_failed", false},
 		"token: 400 with something else": {client.WebhookKindSet, apptest.Reply{Status: 400, Body: `<html>`}, "client_error", false},

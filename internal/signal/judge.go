@@ -85,7 +85,8 @@ func judgeSET(a Answer) (Verdict, string) {
 }
 
 // judgeError reads the error code of RFC 8935, section 2.4. What is wrong with the token stays wrong; what is wrong with the
-// understanding between the two sides can be put right meanwhile.
+// understanding between the two sides can be put right meanwhile. So can a key: each attempt is signed anew, and a receiver that has not read the
+// JWKS since a rotation does not know the new one yet.
 func judgeError(body []byte) (Verdict, string) {
 	var e struct {
 		Err string `json:"err"`
@@ -94,9 +95,9 @@ func judgeError(body []byte) (Verdict, string) {
 		return Retry, "client_error"
 	}
 	switch e.Err {
-	case "invalid_request", "invalid_key", "invalid_issuer", "invalid_audience":
+	case "invalid_request", "invalid_issuer", "invalid_audience":
 		return Refused, e.Err
-	case "authentication_failed", "access_denied":
+	case "invalid_key", "authentication_failed", "access_denied":
 		return Retry, e.Err
 	default:
 		return Retry, "client_error"

@@ -26,7 +26,7 @@ func TestJudge_TakesNothingElseForAnAcknowledgement(t *testing.T) {
 	v, _ := Judge(SET, Answer{Status: 202, Body: []byte(" ")})
 	require.Equal(t, Retry, v, "an acknowledgement has no body")
 	for err, want := range map[string]Verdict{
-		"invalid_request": Refused, "invalid_key": Refused, "invalid_issuer": Refused, "invalid_audience": Refused,
+		"invalid_request": Refused, "invalid_key": Retry, "invalid_issuer": Refused, "invalid_audience": Refused,
 		"authentication_failed": Retry, "access_denied": Retry, "": Retry, "something": Retry,
 	} {
 		v, outcome := Judge(SET, Answer{Status: 400, Body: []byte(`{"err":"` + err + `"}`)})
