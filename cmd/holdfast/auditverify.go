@@ -19,7 +19,7 @@ import (
 
 type auditExportCmd struct {
 	Tenant       string `help:"Events of this tenant, with a proof each." xor:"what" required:""`
-	All          bool   `help:"The whole log of all tenants: every leaf, in order. It may run as holdfast_auditor." xor:"what" required:""`
+	All          bool   `help:"The whole log of all tenants: every leaf, in order. It may run as holdfast_auditor, and is an event of _fleet." xor:"what" required:""`
 	Since        string `help:"Only events from this time on (RFC 3339)."`
 	Until        string `help:"Only events before this time (RFC 3339)."`
 	Format       string `default:"ndjson" enum:"ndjson,ocsf" help:"ndjson (which verify reads) or ocsf."`

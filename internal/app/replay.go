@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 
+	"github.com/holdfast/holdfast/internal/auditlog"
 	"github.com/holdfast/holdfast/internal/postgres"
 	"github.com/holdfast/holdfast/internal/recovery"
 )
@@ -15,8 +16,12 @@ const replayPage = 200
 
 // Replay rebuilds every recovery of a tenant, or of all when it is empty, from its events, holds every row that decides something against
 // what events tell of it (ADR 0041), and reports what they do not justify. A recovery that moves on meanwhile is looked at again.
+// Nothing is reported before it is written down that it was read.
 func Replay(ctx context.Context, db *postgres.DB, tenant string, report func(string)) (Replayed, error) {
 	r := &replaying{log: postgres.NewAuditLog(db), report: report}
+	if err := r.log.TellReading(ctx, auditlog.Reading{Replay: true, Tenant: tenant}); err != nil {
+		return r.Replayed, err
+	}
 	if err := r.recoveries(ctx, tenant); err != nil {
 		return r.Replayed, err
 	}

@@ -126,6 +126,17 @@ type WholeStore interface {
 	Leaves(ctx context.Context, origin string, from, size int64, atMost int) ([]Whole, error)
 	// Beside gives events that are in no leaf of the tree of that size, after that tenant and id.
 	Beside(ctx context.Context, origin string, size int64, tenant, id string, atMost int) ([]audit.Entry, error)
+	// TellReading commits the event of a reading by whoever signed in to the database. When it fails nothing may be given out.
+	TellReading(ctx context.Context, r Reading) error
+}
+
+// Reading is a reading past the service, by a role of the database: the auditor's, the service's or the owner's. What can be said of it is
+// all that the auditor's role can write.
+type Reading struct {
+	Replay       bool   // recoveries were replayed; otherwise the whole log was exported
+	Tenant       string // whose recoveries; empty for all, as an export always is
+	Size         int64  // of an export's checkpoint
+	Cosignatures int    // that were asked for
 }
 
 // Whole is a leaf with its event.
@@ -136,10 +147,13 @@ type Whole struct {
 }
 
 // WriteWhole exports the whole log: every leaf, the events, and beside them the events that were never sealed. Its checkpoint is the
-// newest that at least so many witnesses have cosigned.
+// newest that at least so many witnesses have cosigned. Nothing is written before it is written down that it was read.
 func WriteWhole(ctx context.Context, store WholeStore, origin string, keys []string, cosignatures int, w io.Writer) error {
 	c, err := store.Checkpoint(ctx, origin, cosignatures)
 	if err != nil {
+		return err
+	}
+	if err := store.TellReading(ctx, Reading{Size: c.Size, Cosignatures: cosignatures}); err != nil {
 		return err
 	}
 	out := newLines(w)

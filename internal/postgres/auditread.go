@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/holdfast/holdfast/internal/abuse"
 	"github.com/holdfast/holdfast/internal/audit"
 	"github.com/holdfast/holdfast/internal/auditlog"
 	"github.com/holdfast/holdfast/internal/fault"
@@ -214,6 +215,20 @@ func scanWhole(rows pgx.Rows) (auditlog.Whole, error) {
 	entry, err := scanEntry(rows, &w.Index, &w.Leaf, &there)
 	w.Entry = &entry
 	return w, err
+}
+
+// TellReading implements auditlog.WholeStore. The event is the schema owner's to write, so that every role that may read the log can have it
+// written, and none can choose its words. It belongs to the tenant whose recoveries were replayed, or to the fleet; a tenant that is not there is fault.CodeNotFound.
+func (s *AuditLog) TellReading(ctx context.Context, r auditlog.Reading) error {
+	what, whose := "export", r.Tenant
+	if r.Replay {
+		what = "replay"
+	}
+	if whose == "" {
+		whose = abuse.Fleet
+	}
+	_, err := s.db.pool.Exec(ctx, `select audit_reading($1, $2, $3, $4)`, what, whose, r.Size, r.Cosignatures)
+	return translate(err, "write down the reading")
 }
 
 // Beside implements auditlog.WholeStore. A leaf that is not of the tree of that size hides no event.

@@ -47,6 +47,8 @@ func translate(err error, op string) error {
 		pg.Code == "23514" && (pg.ConstraintName == "audit_event_has_recovery" || pg.ConstraintName == "used_once"),
 		pg.Code == "40001", pg.Code == "40P01", pg.Code == "55P03":
 		return fault.Of(fault.CodeConflict).Because(cause)
+	case pg.Code == "23514" && pg.ConstraintName == "audit_reading":
+		return fault.Of(fault.CodeNotFound).Because(cause)
 	case pg.Code == "23505" && pg.ConstraintName == "identifier_pkey":
 		return fault.Of(fault.CodeIdentifierTaken).Because(cause)
 	case pg.Code == "23505" && (pg.ConstraintName == "support_artefact_reference" || pg.ConstraintName == "support_artefact_hash"):
