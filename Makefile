@@ -53,7 +53,7 @@ prometheus: ## make sure that promtool and Alertmanager are there for the tests 
 .PHONY: check-alerts
 check-alerts: prometheus ## the alert rules and their unit tests
 	promtool check rules deploy/alerts/holdfast.yaml deploy/alerts/audit.yaml
-	cd deploy/alerts && promtool test rules holdfast_test.yaml audit_test.yaml
+	cd deploy/alerts && promtool test rules holdfast_test.yaml audit_test.yaml auditmonths_test.yaml
 
 .PHONY: test
 test: pg redis ## every test, on a real PostgreSQL that it starts itself

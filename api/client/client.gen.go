@@ -678,6 +678,7 @@ const (
 	ProblemCodeClaimRefused                   ProblemCode = "claim_refused"
 	ProblemCodeConflict                       ProblemCode = "conflict"
 	ProblemCodeConflictOfInterest             ProblemCode = "conflict_of_interest"
+	ProblemCodeEventRetired                   ProblemCode = "event_retired"
 	ProblemCodeEvidenceShort                  ProblemCode = "evidence_short"
 	ProblemCodeFactorRefused                  ProblemCode = "factor_refused"
 	ProblemCodeForbidden                      ProblemCode = "forbidden"
@@ -727,6 +728,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeConflict:
 		return true
 	case ProblemCodeConflictOfInterest:
+		return true
+	case ProblemCodeEventRetired:
 		return true
 	case ProblemCodeEvidenceShort:
 		return true
@@ -1478,6 +1481,9 @@ type AuditEvents struct {
 
 	// NextCursor An audit event's id. Ids sort by time.
 	NextCursor *EventID `json:"next_cursor,omitempty"`
+
+	// RetiredBefore On the last page: months that ended by then were retired by policy, and their events are not listed. Absent while none was.
+	RetiredBefore *string `json:"retired_before,omitempty"`
 }
 
 // AuditHash A hash of the tree, base64.
@@ -3315,6 +3321,9 @@ type Conflict = Problem
 // Forbidden What went wrong (RFC 9457).
 type Forbidden = Problem
 
+// Gone What went wrong (RFC 9457).
+type Gone = Problem
+
 // Internal What went wrong (RFC 9457).
 type Internal = Problem
 
@@ -4152,14 +4161,15 @@ type ClientInterface interface {
 	// ListAuditEvents List audit events
 	//
 	// Scope `audit:read`. Your own events, newest first, a page at a time. All filters that are given have to hold. Events that
-	// are added meanwhile do not move the pages. Reading is an event itself, `audit.read`.
+	// are added meanwhile do not move the pages. Months that were retired by policy have no events any more; the last page says up to when.
+	// Reading is an event itself, `audit.read`.
 	//
 	// Corresponds with GET /v1/audit/events (the `ListAuditEvents` operationId).
 	ListAuditEvents(ctx context.Context, params *ListAuditEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetAuditEvent Read an audit event
 	//
-	// Scope `audit:read`. Reading is an event itself, `audit.read`.
+	// Scope `audit:read`. Reading is an event itself, `audit.read`. An event whose month was retired by policy is gone: 410 `event_retired`.
 	//
 	// Corresponds with GET /v1/audit/events/{event_id} (the `GetAuditEvent` operationId).
 	GetAuditEvent(ctx context.Context, eventID EventID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4168,6 +4178,7 @@ type ClientInterface interface {
 	//
 	// Scope `audit:read`. The leaf that was hashed, the salts that open its commitments to the event, and the inclusion proof
 	// (RFC 6962) up to the root of a signed checkpoint. An event of the last second or two may not be sealed yet: 409 `not_sealed`.
+	// One whose month was retired by policy is gone, and its leaf stays: 410 `event_retired`; a proof that was given for it still verifies.
 	// Reading is an event itself, `audit.read`.
 	//
 	// Corresponds with GET /v1/audit/events/{event_id}/proof (the `ProveAuditEvent` operationId).
@@ -5538,7 +5549,8 @@ func (c *Client) GetAuditConsistency(ctx context.Context, params *GetAuditConsis
 // ListAuditEvents List audit events
 //
 // Scope `audit:read`. Your own events, newest first, a page at a time. All filters that are given have to hold. Events that
-// are added meanwhile do not move the pages. Reading is an event itself, `audit.read`.
+// are added meanwhile do not move the pages. Months that were retired by policy have no events any more; the last page says up to when.
+// Reading is an event itself, `audit.read`.
 //
 // Corresponds with GET /v1/audit/events (the `ListAuditEvents` operationId).
 func (c *Client) ListAuditEvents(ctx context.Context, params *ListAuditEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5555,7 +5567,7 @@ func (c *Client) ListAuditEvents(ctx context.Context, params *ListAuditEventsPar
 
 // GetAuditEvent Read an audit event
 //
-// Scope `audit:read`. Reading is an event itself, `audit.read`.
+// Scope `audit:read`. Reading is an event itself, `audit.read`. An event whose month was retired by policy is gone: 410 `event_retired`.
 //
 // Corresponds with GET /v1/audit/events/{event_id} (the `GetAuditEvent` operationId).
 func (c *Client) GetAuditEvent(ctx context.Context, eventID EventID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5574,6 +5586,7 @@ func (c *Client) GetAuditEvent(ctx context.Context, eventID EventID, reqEditors 
 //
 // Scope `audit:read`. The leaf that was hashed, the salts that open its commitments to the event, and the inclusion proof
 // (RFC 6962) up to the root of a signed checkpoint. An event of the last second or two may not be sealed yet: 409 `not_sealed`.
+// One whose month was retired by policy is gone, and its leaf stays: 410 `event_retired`; a proof that was given for it still verifies.
 // Reading is an event itself, `audit.read`.
 //
 // Corresponds with GET /v1/audit/events/{event_id}/proof (the `ProveAuditEvent` operationId).
@@ -11736,7 +11749,8 @@ type ClientWithResponsesInterface interface {
 	// ListAuditEventsWithResponse List audit events
 	//
 	// Scope `audit:read`. Your own events, newest first, a page at a time. All filters that are given have to hold. Events that
-	// are added meanwhile do not move the pages. Reading is an event itself, `audit.read`.
+	// are added meanwhile do not move the pages. Months that were retired by policy have no events any more; the last page says up to when.
+	// Reading is an event itself, `audit.read`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -11745,7 +11759,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetAuditEventWithResponse Read an audit event
 	//
-	// Scope `audit:read`. Reading is an event itself, `audit.read`.
+	// Scope `audit:read`. Reading is an event itself, `audit.read`. An event whose month was retired by policy is gone: 410 `event_retired`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -11756,6 +11770,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Scope `audit:read`. The leaf that was hashed, the salts that open its commitments to the event, and the inclusion proof
 	// (RFC 6962) up to the root of a signed checkpoint. An event of the last second or two may not be sealed yet: 409 `not_sealed`.
+	// One whose month was retired by policy is gone, and its leaf stays: 410 `event_retired`; a proof that was given for it still verifies.
 	// Reading is an event itself, `audit.read`.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -14967,6 +14982,8 @@ type GetAuditEventResponse struct {
 	ApplicationProblemJSON403 *Forbidden
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON410 the response for an HTTP 410 `application/problem+json` response
+	ApplicationProblemJSON410 *Gone
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
 	ApplicationProblemJSON422 *Refused
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
@@ -15001,6 +15018,11 @@ func (r GetAuditEventResponse) GetApplicationProblemJSON403() *Forbidden {
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
 func (r GetAuditEventResponse) GetApplicationProblemJSON404() *NotFound {
 	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON410 returns the response for an HTTP 410 `application/problem+json` response
+func (r GetAuditEventResponse) GetApplicationProblemJSON410() *Gone {
+	return r.ApplicationProblemJSON410
 }
 
 // GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
@@ -15085,6 +15107,8 @@ type ProveAuditEventResponse struct {
 	ApplicationProblemJSON404 *NotFound
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
 	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON410 the response for an HTTP 410 `application/problem+json` response
+	ApplicationProblemJSON410 *Gone
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
 	ApplicationProblemJSON422 *Refused
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
@@ -15126,6 +15150,11 @@ func (r ProveAuditEventResponse) GetApplicationProblemJSON404() *NotFound {
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
 func (r ProveAuditEventResponse) GetApplicationProblemJSON409() *Conflict {
 	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON410 returns the response for an HTTP 410 `application/problem+json` response
+func (r ProveAuditEventResponse) GetApplicationProblemJSON410() *Gone {
+	return r.ApplicationProblemJSON410
 }
 
 // GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
@@ -22779,7 +22808,8 @@ func (c *ClientWithResponses) GetAuditConsistencyWithResponse(ctx context.Contex
 // ListAuditEventsWithResponse List audit events
 //
 // Scope `audit:read`. Your own events, newest first, a page at a time. All filters that are given have to hold. Events that
-// are added meanwhile do not move the pages. Reading is an event itself, `audit.read`.
+// are added meanwhile do not move the pages. Months that were retired by policy have no events any more; the last page says up to when.
+// Reading is an event itself, `audit.read`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22794,7 +22824,7 @@ func (c *ClientWithResponses) ListAuditEventsWithResponse(ctx context.Context, p
 
 // GetAuditEventWithResponse Read an audit event
 //
-// Scope `audit:read`. Reading is an event itself, `audit.read`.
+// Scope `audit:read`. Reading is an event itself, `audit.read`. An event whose month was retired by policy is gone: 410 `event_retired`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22811,6 +22841,7 @@ func (c *ClientWithResponses) GetAuditEventWithResponse(ctx context.Context, eve
 //
 // Scope `audit:read`. The leaf that was hashed, the salts that open its commitments to the event, and the inclusion proof
 // (RFC 6962) up to the root of a signed checkpoint. An event of the last second or two may not be sealed yet: 409 `not_sealed`.
+// One whose month was retired by policy is gone, and its leaf stays: 410 `event_retired`; a proof that was given for it still verifies.
 // Reading is an event itself, `audit.read`.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -26556,6 +26587,13 @@ func ParseGetAuditEventResponse(rsp *http.Response) (*GetAuditEventResponse, err
 		}
 		response.ApplicationProblemJSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 410:
+		var dest Gone
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON410 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
 		var dest Refused
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -26670,6 +26708,13 @@ func ParseProveAuditEventResponse(rsp *http.Response) (*ProveAuditEventResponse,
 			return nil, err
 		}
 		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 410:
+		var dest Gone
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON410 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
 		var dest Refused

@@ -24,6 +24,7 @@ type auditCmd struct {
 	Export     auditExportCmd     `cmd:"" help:"Export events with their proofs, or the whole log."`
 	Verify     auditVerifyCmd     `cmd:"" help:"Check exports offline: no database, no service."`
 	Replay     auditReplayCmd     `cmd:"" help:"Rebuild every recovery from its events and report what they do not justify."`
+	Retire     auditRetireCmd     `cmd:"" help:"Take whole months out of the log by policy: archived, verified, with an event that says so."`
 }
 
 type auditListCmd struct {

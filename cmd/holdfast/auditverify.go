@@ -84,7 +84,8 @@ type auditVerifyCmd struct {
 func (auditVerifyCmd) Help() string {
 	return `Checks that the checkpoint is signed by a key you know, that every event in the export is in the log that it signs, as it was when
 it was sealed, and for a whole export that no leaf is missing, that the log continues what anchors hold, and that no event
-stands beside it. An export with proofs is compared with checkpoints of its own size alone. It reads nothing but the files. Ends with 3 when something is wrong. Without --key the export's own keys are taken,
+stands beside it. Events that are gone are good where a sealed event says that their month was retired by policy, at least 24 months after its end.
+An export with proofs is compared with checkpoints of its own size alone. It reads nothing but the files. Ends with 3 when something is wrong. Without --key the export's own keys are taken,
 which shows that it is consistent and not whose it is. With --witness the checkpoint must carry cosignatures of --quorum of them: then it is the one history
 that they saw too, and not one that was made for you.`
 }
@@ -118,7 +119,7 @@ func (c auditVerifyCmd) Run(e *env) error {
 	}
 	bad := false
 	for _, path := range paths {
-		ok, err := c.verify(e, path, audit.VerifyConfig{Keys: c.Key, Known: known, Witnesses: witnesses, Quorum: c.Quorum})
+		ok, err := c.verify(e, path, audit.VerifyConfig{Keys: c.Key, Known: known, Witnesses: witnesses, Quorum: c.Quorum, Now: time.Now()})
 		if err != nil {
 			return err
 		}
@@ -189,6 +190,9 @@ func (e *env) printReport(path string, r audit.Report) {
 	}
 	e.printf("%s: %s: %d events (%s) of %s at %d leaves; personal data of %d erased; %d not sealed yet\n",
 		path, verdict, r.Events, what, audit.Visible(r.Checkpoint.Origin), r.Checkpoint.Size, r.Erased, r.Waiting)
+	if r.Retired > 0 {
+		e.printf("%s: %d events retired by policy, as sealed events say\n", path, r.Retired)
+	}
 	for _, c := range r.Cosigned {
 		e.printf("%s: cosigned by %s at %s\n", path, c.Witness, c.At.Format(time.RFC3339))
 	}

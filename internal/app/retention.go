@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/job"
@@ -51,14 +52,16 @@ func (a *App) retentionLoops() []job.Loop {
 	}
 }
 
-// makeAuditMonths makes the partitions of the months to come, and warns when events had to do without.
+// makeAuditMonths makes the partitions of the months to come, and measures how they stand, also where it could make none.
 func (a *App) makeAuditMonths(ctx context.Context) (bool, error) {
-	if _, err := a.DB.MakeAuditMonths(ctx, monthsAhead); err != nil {
-		return false, err
+	_, failed := a.DB.MakeAuditMonths(ctx, monthsAhead)
+	stand, err := a.DB.AuditMonths(ctx, a.Config.Retention.AuditMonths)
+	if err != nil {
+		return false, errors.Join(failed, err)
 	}
-	stray, err := a.DB.StrayAuditEvents(ctx)
-	if stray {
+	a.Metrics.AuditMonths(stand.Oldest, stand.Overdue, max(0, monthsAhead-stand.Ahead), stand.Stray)
+	if stand.Stray {
 		a.Log.WarnContext(ctx, "audit events lie in the default partition: no node made their month in time")
 	}
-	return false, err
+	return false, failed
 }

@@ -111,6 +111,7 @@ const (
 	AuditCarried           Action = "audit.carried"      // rows that no event told of before, or whose events are retired, as they stand
 	HoldSet                Action = "retention.hold.set" // nothing of an account, or of a tenant, is deleted any more
 	HoldLifted             Action = "retention.hold.lifted"
+	AuditRetired           Action = "audit.retired" // a month of events was taken out of the log by policy; tenant "_fleet"
 
 	// Support. Each change of a case has one, with the case's version in its details.
 	CaseOpened           Action = "case.opened"

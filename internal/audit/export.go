@@ -25,7 +25,7 @@ type ExportHeader struct {
 	Whole bool `json:"whole"`
 }
 
-// ExportLine is one event, one leaf, or both. A leaf without its event is what is left when the event is gone.
+// ExportLine is one event, one leaf, or both. A leaf without its event is what is left when the event is gone, or was retired.
 type ExportLine struct {
 	Index        int64     `json:"index"` // -1 when the event is not in the log
 	Event        *EventOut `json:"event,omitempty"`
@@ -134,6 +134,7 @@ type judged struct {
 	at       time.Time
 	problems []string
 	erased   bool
+	gone     *Leaf // the leaf, when its event is not there: a retirement may justify it
 }
 
 // exact reports whether a line is what is written for that value, byte for byte. JSON can say a thing twice, under names that differ in
@@ -189,7 +190,7 @@ func judge(text []byte, head Head, whole bool) judged {
 	}
 	j.at = leaf.At
 	if l.Event == nil {
-		j.problems = append(j.problems, "event "+leaf.ID+" was sealed and is gone")
+		j.gone = &leaf
 		return j
 	}
 	j.compare(leaf)

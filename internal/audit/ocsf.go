@@ -54,6 +54,7 @@ var ocsfActivities = map[Action]ocsfActivity{
 	TextsPaused:       {ocsfFinding, 1, "Create"},
 	AuditRead:         {ocsfAPI, 2, "Read"},
 	AuditExported:     {ocsfAPI, ocsfOther, "Export"},
+	AuditRetired:      {ocsfEntity, 4, "Delete"},
 }
 
 // ocsfOf gives class and activity of an action.

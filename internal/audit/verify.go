@@ -24,6 +24,8 @@ type VerifyConfig struct {
 	// Witnesses are whose cosignatures are looked for. One that is there must be good, and Quorum of them must be there; all when zero.
 	Witnesses []Witness
 	Quorum    int
+	// Now is the time of who verifies: no retirement is believed that lies ahead of it. Zero where there is no clock to go by.
+	Now time.Time
 	// Progress hears of every so many lines; nil for nobody.
 	Progress func(lines int64)
 	// MostProblems bounds what is kept of what is found; 100 when zero.
@@ -37,6 +39,7 @@ type Report struct {
 	OwnKeys    bool          // the keys were the export's own
 	Events     int64         // events in the log that were checked
 	Erased     int64         // of these, whose personal data is gone
+	Retired    int64         // events that are gone because their month was retired by policy, as a sealed event says
 	Waiting    int64         // events that are not sealed yet
 	Unlike     int64         // checkpoints that were kept and that an export with proofs could not be compared with
 	Cosigned   []Cosignature // by the witnesses that were asked for
@@ -90,6 +93,7 @@ type verifier struct {
 	lines   int64
 	ended   bool
 	newest  time.Time
+	gone    gone
 	waiting []waiting // the oldest events that are not in the log, judged when the newest leaf's time is known
 }
 
@@ -272,6 +276,7 @@ func (v *verifier) take(j judged, text []byte) {
 	}
 	switch {
 	case j.line.Index < 0 && j.line.Event != nil:
+		v.retirement(j, number)
 		v.wait(waiting{Problem{Line: number, Index: -1, Event: id, What: "stands beside the log and was never sealed, though younger events were"}, j.at})
 	case j.line.Index >= 0 && j.line.Leaf != "":
 		v.place(j, number, id)
@@ -324,13 +329,19 @@ func (v *verifier) place(j judged, number int64, id string) {
 		return
 	}
 	v.seen[index/64] |= 1 << (index % 64)
-	v.Events++
+	if j.gone != nil {
+		v.leave(Problem{Line: number, Index: index, What: "event " + j.gone.ID + " was sealed and is gone"}, *j.gone)
+	} else {
+		v.Events++
+		v.retirement(j, number)
+	}
 	if j.erased {
 		v.Erased++
 	}
 	if j.at.After(v.newest) {
 		v.newest = j.at
 	}
+	v.overtaken(index, j.at)
 	if v.edge == nil {
 		return
 	}
@@ -367,6 +378,7 @@ func (v *verifier) finish() {
 	} else if v.Whole && v.edge != nil && v.edge.Root() != v.head.Root {
 		v.problem(Problem{Index: -1, What: "the leaves do not give the root that the checkpoint signs: leaves were changed, exchanged or forged"})
 	}
+	v.settle()
 	for _, w := range v.waiting {
 		if v.newest.Sub(w.at) > sealSlack {
 			v.problem(w.Problem)

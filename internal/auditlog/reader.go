@@ -54,6 +54,8 @@ func (r Record) Sealed() bool { return r.Index >= 0 }
 type Page struct {
 	Records []Record
 	Next    string // the cursor of the next page; empty after the last one
+	// RetiredBefore is, on the last page, the end of the youngest month that was retired by policy; zero when none was.
+	RetiredBefore time.Time
 }
 
 // Signed is a published checkpoint.
@@ -67,7 +69,7 @@ type ReadStore interface {
 	// Events gives a page. Events that are appended meanwhile do not move the pages. The event that tells of the reading is
 	// committed together with it, or nothing is given.
 	Events(ctx context.Context, origin string, f Filter, reading audit.Event) (Page, error)
-	// Event gives one event of the tenant, or fault.CodeNotFound, with the event of the reading likewise.
+	// Event gives one event of the tenant, or fault.CodeNotFound, or fault.CodeEventRetired when its month was retired, with the event of the reading likewise.
 	Event(ctx context.Context, origin, tenant, id string, reading audit.Event) (Record, error)
 	// Record commits an event by itself.
 	Record(ctx context.Context, reading audit.Event) error
@@ -202,7 +204,7 @@ func (f Filter) details() map[string]any {
 	return out
 }
 
-// Event gives one event, or fault.CodeNotFound.
+// Event gives one event, or fault.CodeNotFound; fault.CodeEventRetired for one that the tenant had, whose month was retired by policy.
 func (l *Log) Event(ctx context.Context, who Reader, id string) (Record, error) {
 	now, err := l.Store.Now(ctx)
 	if err != nil {

@@ -110,6 +110,8 @@ type Audit struct {
 type Retention struct {
 	Work    time.Duration `env:"RETENTION_WORK" envDefault:"720h" help:"how long a recovery's working data, and what was taken off an account, are kept after the end, 720h to 17520h"`
 	Origins time.Duration `env:"RETENTION_ORIGINS" envDefault:"2160h" help:"how long audit events say from which truncated network and by which request they came, 720h to 17520h"`
+
+	AuditMonths int `env:"RETENTION_AUDIT_MONTHS" envDefault:"24" help:"how many months an audit event is kept after its month's end before holdfast audit retire may take it out, 24 to 1200"`
 }
 
 // SMTP is the mail server. It is off without a host.

@@ -378,6 +378,9 @@ func TestLoad_RetentionHasAFloor(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 720*time.Hour, c.Retention.Work)
 	require.Equal(t, 2160*time.Hour, c.Retention.Origins)
+	require.Equal(t, 24, c.Retention.AuditMonths)
+	_, err = config.Load(production("HOLDFAST_RETENTION_AUDIT_MONTHS=23"), config.ForServing)
+	require.ErrorContains(t, err, "HOLDFAST_RETENTION_AUDIT_MONTHS must be from")
 	_, err = config.Load(production("HOLDFAST_RETENTION_WORK=719h59m", "HOLDFAST_RETENTION_ORIGINS=24h"), config.ForServing)
 	require.ErrorContains(t, err, "HOLDFAST_RETENTION_WORK must be from")
 	require.ErrorContains(t, err, "HOLDFAST_RETENTION_ORIGINS must be from")

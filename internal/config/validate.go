@@ -103,6 +103,7 @@ func (c Config) check(ps *problems) {
 	// The database refuses less: history is looked at for thirty days, and a denial can be appealed for as long.
 	within(ps, "RETENTION_WORK", c.Retention.Work, 720*time.Hour, 17520*time.Hour)
 	within(ps, "RETENTION_ORIGINS", c.Retention.Origins, 720*time.Hour, 17520*time.Hour)
+	within(ps, "RETENTION_AUDIT_MONTHS", c.Retention.AuditMonths, 24, 1200) // the database refuses less
 	checkBaseURL(ps, "RUNBOOK_URL", c.Alerts.RunbookURL, true)
 	if !ps.has("LOG_FORMAT") {
 		oneOf(ps, "LOG_FORMAT", c.Log.Format, JSON, Text)

@@ -48,6 +48,7 @@ const (
 	CodeConflictOfInterest  Code = "conflict_of_interest"
 	CodeArtefactUsed        Code = "artefact_used"
 	CodeClaimRefused        Code = "claim_refused"
+	CodeEventRetired        Code = "event_retired"
 )
 
 // Definition is what a code means to a caller.
@@ -98,6 +99,7 @@ var registry = map[Code]Definition{
 	CodeConflictOfInterest:  {Forbidden, "Conflict of interest", "You have a part in this case, or in this account, and cannot act on it in this way."},
 	CodeArtefactUsed:        {Conflict, "Artefact used", "This artefact was attached before. One check proves one claim."},
 	CodeClaimRefused:        {Refused, "Claim refused", "This link is not, or no longer, valid."},
+	CodeEventRetired:        {Gone, "Event retired", "The event was kept for as long as the policy of the log says, and is gone. Its leaf stays in the log: proofs that were given for it still verify."},
 	CodeTimeout:             {Unavailable, "Timed out", "The request took too long. Its outcome is safe to ask for again with the same Idempotency-Key."},
 }
 

@@ -25,6 +25,8 @@ type (
 	auditEventsBody struct {
 		Events []auditEventBody `json:"events"`
 		Next   string           `json:"next_cursor,omitempty"`
+		// RetiredBefore is nil while no month was retired, and on all pages but the last.
+		RetiredBefore *time.Time `json:"retired_before,omitempty"`
 	}
 	auditProofBody struct {
 		Index        int64          `json:"index"`
@@ -76,6 +78,9 @@ func (h *handler) listAuditEvents(c echo.Context) error {
 		return err
 	}
 	out := auditEventsBody{Events: make([]auditEventBody, len(page.Records)), Next: page.Next}
+	if !page.RetiredBefore.IsZero() {
+		out.RetiredBefore = &page.RetiredBefore
+	}
 	for i, r := range page.Records {
 		out.Events[i] = presentEvent(r)
 	}

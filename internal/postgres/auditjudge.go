@@ -85,14 +85,15 @@ func tellingsSQL(a about) string {
 
 // forgotten marks what lost its working data, as the events say.
 func forgotten(ctx context.Context, tx pgx.Tx, head toldTable, tenants, ids []string, out map[Told]*audit.History) error {
+	const forgot = `(f.action = $3 or f.action = 'audit.carried' and f.details ? 'forgotten')` // itself, or carried on when its month was retired
 	var sql string
 	switch head.name {
 	case "recovery":
 		sql = `select s.t, s.i from unnest($1::text[], $2::text[]) s(t, i) where exists (
-			select 1 from audit_event f where f.tenant_id = s.t and f.recovery_id = s.i and f.action = $3)`
+			select 1 from audit_event f where f.tenant_id = s.t and f.recovery_id = s.i and ` + forgot + `)`
 	case "support_case":
 		sql = `select s.t, s.i from unnest($1::text[], $2::text[]) s(t, i) where exists (select 1 from audit_event c
-			join audit_event f on f.tenant_id = c.tenant_id and f.recovery_id = c.recovery_id and f.action = $3 where c.tenant_id = s.t and c.subject = s.i)`
+			join audit_event f on f.tenant_id = c.tenant_id and f.recovery_id = c.recovery_id and ` + forgot + ` where c.tenant_id = s.t and c.subject = s.i)`
 	default:
 		return nil
 	}

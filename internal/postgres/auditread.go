@@ -82,6 +82,8 @@ func (s *AuditLog) Events(ctx context.Context, origin string, f auditlog.Filter,
 		if len(page.Records) > f.Limit {
 			page.Records = page.Records[:f.Limit]
 			page.Next = page.Records[f.Limit-1].Event.ID
+		} else if page.RetiredBefore, err = retiredBefore(ctx, p); err != nil {
+			return err
 		}
 		reading.Details["events"] = len(page.Records)
 		return p.appendEvents(reading)
@@ -101,12 +103,44 @@ func (s *AuditLog) Event(ctx context.Context, origin, tenant, id string, reading
 			return err
 		}
 		if len(found) == 0 {
-			return fault.Of(fault.CodeNotFound)
+			return s.missing(ctx, p, origin, tenant, id)
 		}
 		out = found[0]
 		return p.appendEvents(reading)
 	})
 	return out, translate(err, "read event")
+}
+
+// missing says why an event is not there: its leaf may be, of a month that was retired.
+func (s *AuditLog) missing(ctx context.Context, on rower, origin, tenant, id string) error {
+	rows, err := on.Query(ctx, `
+		select 1 from audit_leaf l join audit_retired r on l.event_id >= r.from_id and l.event_id < r.until_id
+		 where l.log_id = (select g.id from audit_log g where g.origin = $1) and l.tenant_id = $2 and l.event_id = $3 limit 1`, origin, tenant, id)
+	if err != nil {
+		return err
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowTo[int])
+	switch {
+	case err != nil:
+		return err
+	case len(found) > 0:
+		return fault.Of(fault.CodeEventRetired)
+	default:
+		return fault.Of(fault.CodeNotFound)
+	}
+}
+
+// retiredBefore is the end of the youngest month that was retired; zero when none was.
+func retiredBefore(ctx context.Context, on rower) (time.Time, error) {
+	rows, err := on.Query(ctx, `select ended_at from audit_retired order by ended_at desc limit 1`)
+	if err != nil {
+		return time.Time{}, err
+	}
+	ends, err := pgx.CollectRows(rows, pgx.RowTo[time.Time])
+	if err != nil || len(ends) == 0 {
+		return time.Time{}, err
+	}
+	return ends[0].UTC(), nil
 }
 
 // Record implements auditlog.ReadStore.

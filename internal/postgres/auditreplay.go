@@ -14,7 +14,8 @@ import (
 // Told names a recovery that there are events of, whether or not its row is there.
 type Told struct{ Tenant, ID string }
 
-// TellRecoveries lists recoveries that there is a row or an event of, after that one, at most that many. An empty tenant means any.
+// TellRecoveries lists recoveries that there is a row or an event of, after that one, at most that many. An empty tenant means any. Where the first
+// event was retired, what carries the recovery on counts in its place.
 //
 // The rest of a tenant and the tenants after it are asked for apart: of a comparison of rows PostgreSQL believes that it leaves
 // nothing, and would sort all events of all months for each page.
@@ -27,7 +28,10 @@ func (s *AuditLog) TellRecoveries(ctx context.Context, tenant string, after Told
 			    and ($3 = '' or e.tenant_id = $3) order by 1, 2 limit $4)
 			union
 			(select e.tenant_id, e.recovery_id from audit_event e where e.tenant_id > $1 and e.recovery_id is not null and e.recovery_version = 1
-			    and ($3 = '' or e.tenant_id = $3) order by 1, 2 limit $4)) x
+			    and ($3 = '' or e.tenant_id = $3) order by 1, 2 limit $4)
+			union
+			(select distinct e.tenant_id, e.recovery_id from audit_event e where e.action = 'audit.carried' and (e.tenant_id, e.recovery_id) > ($1, $2)
+			    and exists (select 1 from audit_event o where o.tenant_id = e.tenant_id and o.recovery_id = e.recovery_id and o.action <> 'audit.carried') and ($3 = '' or e.tenant_id = $3) order by 1, 2 limit $4)) x
 		order by t, i limit $4`, after.Tenant, after.ID, tenant, atMost)
 	if err != nil {
 		return nil, translate(err, "list recoveries")
@@ -36,10 +40,11 @@ func (s *AuditLog) TellRecoveries(ctx context.Context, tenant string, after Told
 	return out, translate(err, "list recoveries")
 }
 
-// Transitions gives a recovery's transitions in the order of their versions, and its row; nil when it is gone.
+// Transitions gives a recovery's transitions in the order of their versions, after them what was carried on of those that are retired, and its row; nil
+// when it is gone.
 func (s *AuditLog) Transitions(ctx context.Context, r Told) ([]audit.Event, *recovery.Recovery, error) {
 	rows, err := s.db.pool.Query(ctx, `select `+entryColumns+` from `+entryTables+`
-		where e.tenant_id = $1 and e.recovery_id = $2 and e.recovery_version is not null order by e.recovery_version`, r.Tenant, r.ID)
+		where e.tenant_id = $1 and e.recovery_id = $2 and (e.recovery_version is not null or (e.action = 'audit.carried' and e.reason = 'retention')) order by e.recovery_version nulls last, e.id`, r.Tenant, r.ID)
 	if err != nil {
 		return nil, nil, translate(err, "read transitions")
 	}

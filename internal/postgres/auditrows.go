@@ -54,7 +54,7 @@ func (s *AuditLog) WalkRows(ctx context.Context, head, tenant string, after Told
 }
 
 // Beginnings judges what events say was made in a head table and is not there, by events after that one, at most that many; it gives the
-// last event, "" at the end. Where there is no such event nothing is judged.
+// last event, "" at the end. What carries a row on, because the month of its beginning was retired, counts as such an event; where there is none nothing is judged.
 func (s *AuditLog) Beginnings(ctx context.Context, head, tenant, after string, atMost int) (RowsJudged, string, error) {
 	t := toldNamed(head)
 	var out RowsJudged
@@ -65,7 +65,10 @@ func (s *AuditLog) Beginnings(ctx context.Context, head, tenant, after string, a
 	err := s.atOneMoment(ctx, func(tx pgx.Tx) error {
 		var n int
 		var missing []string
-		err := tx.QueryRow(ctx, `with b as (select e.id, e.subject from audit_event e where e.tenant_id = $1 and e.action = $2 and e.id > $3 order by e.id limit $4)
+		err := tx.QueryRow(ctx, `with b as (select u.id, u.subject from (
+				(select e.id, e.subject from audit_event e where e.tenant_id = $1 and e.action = $2 and e.id > $3 order by e.id limit $4)
+				union all
+				(select e.id, e.subject from audit_event e where e.tenant_id = $1 and `+t.carriesOn()+` and e.id > $3 order by e.id limit $4)) u order by u.id limit $4)
 			select (select count(*) from b), (select coalesce(max(id), '') from b),
 			       coalesce((select array_agg(distinct b.subject) from b where not exists (select 1 from `+t.name+` x where `+t.tenant()+` = $1 and `+t.scope+` = b.subject)), '{}')`,
 			tenant, string(t.begins), after, atMost).Scan(&n, &last, &missing)
@@ -79,6 +82,18 @@ func (s *AuditLog) Beginnings(ctx context.Context, head, tenant, after string, a
 		return err
 	})
 	return out, last, translate(err, "hold beginnings against rows")
+}
+
+// carriesOn is the condition for events that carry on a row of a head table. A case goes with the last event of its recovery; recoveries are told by TellRecoveries.
+func (t toldTable) carriesOn() string {
+	switch sql := `e.action = 'audit.carried' and e.details->'rows' ? '` + t.name + `'`; t.name {
+	case "recovery":
+		return "false"
+	case "support_case":
+		return sql + ` and exists (select 1 from audit_event o where o.tenant_id = e.tenant_id and o.recovery_id = e.recovery_id and o.action <> 'audit.carried')`
+	default:
+		return sql
+	}
 }
 
 // Imports judges the accounts that imports brought and that are not there, by events after that one, at most that many.

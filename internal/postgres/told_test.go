@@ -35,7 +35,7 @@ var untold = map[string]string{ //nolint:gochecknoglobals // a table.
 	"throttle_bucket":  "counts",
 	"client_workload":  "says when a client was used",
 	"client_assertion": "refuses a repetition",
-	"audit_event":      "is the log", "audit_version": "is the log", "audit_personal": "is the log", "audit_log": "is the log", "audit_leaf": "is the log",
+	"audit_event":      "is the log", "audit_version": "is the log", "audit_personal": "is the log", "audit_log": "is the log", "audit_retired": "says for readers what events say", "audit_leaf": "is the log",
 	"audit_tile": "is the log", "audit_head": "is the log", "audit_checkpoint": "is the log", "audit_cosignature": "is the log",
 	"clock_shift":      "is for development",
 	"goose_db_version": "is the machinery's", "river_job": "is the machinery's", "river_leader": "is the machinery's",
