@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"github.com/holdfast/holdfast/internal/auditlog"
 	"github.com/holdfast/holdfast/internal/postgres"
@@ -25,7 +26,10 @@ func Replay(ctx context.Context, db *postgres.DB, tenant string, report func(str
 	if err := r.recoveries(ctx, tenant); err != nil {
 		return r.Replayed, err
 	}
-	return r.Replayed, r.rows(ctx, tenant)
+	if err := r.rows(ctx, tenant); err != nil {
+		return r.Replayed, err
+	}
+	return r.Replayed, r.origins(ctx, tenant)
 }
 
 type replaying struct {
@@ -116,6 +120,23 @@ func (r *replaying) beginnings(ctx context.Context, head, tenant string) error {
 	}
 	return nil
 }
+
+// originsKept is the shortest time for which an installation may keep whence events came: HOLDFAST_RETENTION_ORIGINS.
+const originsKept = 30 * 24 * time.Hour
+
+// origins looks for what young events said of where they came from.
+func (r *replaying) origins(ctx context.Context, tenant string) error {
+	after, err := r.log.YoungLeaves(ctx, originsKept)
+	for more := err == nil; more; more = err == nil && after != (postgres.Place{}) {
+		var lost []postgres.RowProblem
+		lost, after, err = r.log.LostOrigins(ctx, tenant, after, leafPage)
+		r.take(postgres.RowsJudged{Problems: lost})
+	}
+	return err
+}
+
+// leafPage is how many leaves are read at once.
+const leafPage = 2000
 
 func (r *replaying) take(found postgres.RowsJudged) {
 	r.Rows += found.Rows

@@ -148,6 +148,7 @@ func TestReplay_NamesEveryRowOfEveryTableThatEventsTellOf(t *testing.T) {
 		"a hold that is gone":              {`delete from legal_hold`, ": the row is gone"},
 		"texts to more countries":          {`update text_rule set countries = '{GB,US}'`, "countries is"},
 		"signals that go elsewhere":        {`update webhook_endpoint set url = 'https://elsewhere.example.com/'`, "url is"},
+		"whence an event came, gone":       {`delete from audit_personal where event_id = (select min(event_id) from audit_personal p join audit_leaf using (tenant_id, event_id) join audit_event e on e.id = p.event_id where e.action = 'recovery.initiated')`, "the row is gone, before its time and without an erasure"},
 		"claim links that lead elsewhere":  {`update tenant set claim_url = 'https://elsewhere.example.com/'`, "claim_url is"},
 	} {
 		t.Run(name, func(t *testing.T) {
