@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/auditlog"
 	"github.com/holdfast/holdfast/internal/secret"
 )
 
@@ -30,6 +31,7 @@ const (
 type answer struct {
 	status int
 	kind   string // media type, without parameters
+	later  time.Duration
 	body   []byte
 }
 
@@ -59,7 +61,7 @@ func post(ctx context.Context, client *http.Client, to secret.String, header htt
 	if err != nil {
 		kind = ""
 	}
-	return answer{status: res.StatusCode, kind: kind, body: text}, nil
+	return answer{status: res.StatusCode, kind: kind, later: retryAfter(res.Header), body: text}, nil
 }
 
 // bare is an error of package http without the address.
@@ -71,8 +73,26 @@ func bare(err error) error {
 	return err
 }
 
+// retryAfter reads for how long somebody asks to be left alone (RFC 9110, section 10.2.3): in seconds, or by a date, which is measured against
+// their own; 0 when they do not ask.
+func retryAfter(h http.Header) time.Duration {
+	text := h.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second //nolint:gosec // 31 bits of seconds fit.
+	}
+	at, err := http.ParseTime(text)
+	now, errNow := http.ParseTime(h.Get("Date"))
+	if err != nil || errNow != nil {
+		return 0
+	}
+	return max(at.Sub(now), 0)
+}
+
 // refused tells an answer that is no yes.
 func (a answer) refused() error {
+	if (a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable) && a.later > 0 {
+		return &auditlog.Later{Status: a.status, After: a.later}
+	}
 	if a.status >= 300 && a.status < 400 {
 		return fmt.Errorf("it answers %d, and redirects are not followed", a.status)
 	}

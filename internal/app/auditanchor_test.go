@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -359,6 +360,67 @@ func TestAnchorsThatAreDown_HoldUpAStartAndNothingLater(t *testing.T) {
 	}, apptest.Patience, time.Millisecond)
 	require.Positive(t, g.count("witness.example/w0 failed"))
 	require.Positive(t, g.count("witness.example/w0 done"))
+}
+
+// An anchor that asks to be left alone is, by the one clock and within bounds: for a minute at most while sealing waits for its first answer,
+// for five after it.
+func TestAnAnchorThatAsksForIt_IsLeftAlone(t *testing.T) {
+	t.Parallel()
+	owner := func(h *house) *postgres.DB {
+		db, err := postgres.Open(t.Context(), postgres.Config{URL: h.url, MaxConns: 2})
+		require.NoError(t, err)
+		t.Cleanup(db.Close)
+		return db
+	}
+	h := newHouse(t)
+	clock := owner(h)
+	var busy atomic.Pointer[string] // for how long, in an answer of 429
+	var asked atomic.Int64
+	w := h.witness("witness.example/w1", func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked.Add(1)
+			if after := busy.Load(); after != nil {
+				w.Header().Set("Retry-After", *after)
+				w.WriteHeader(http.StatusTooManyRequests)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	ask := func(after string) { busy.Store(&after) }
+	s, g := h.node()
+	requireAsked := func(want int64, later time.Duration) {
+		t.Helper()
+		require.NoError(t, clock.AdvanceClock(t.Context(), later))
+		before := asked.Load()
+		for range 5 { // rounds
+			_ = s.Anchor(t.Context())
+		}
+		require.Equal(t, want, asked.Load()-before)
+	}
+
+	ask("3600")
+	require.ErrorContains(t, s.Anchor(t.Context()), "it answers 429, and asks to be left alone for 1h0m0s")
+	requireAsked(0, 50*time.Second)
+	requireAsked(1, 15*time.Second)
+	h.write(1)
+	_, err := s.Round(t.Context())
+	require.Error(t, err)
+	require.Equal(t, "unheard", g.reason())
+	busy.Store(nil)
+	requireAsked(1, time.Minute)
+	h.seal(s, 1)
+
+	ask("120")
+	requireAsked(1, 0)
+	requireAsked(0, 110*time.Second)
+	ask("3600")
+	requireAsked(1, 15*time.Second)
+	requireAsked(0, 4*time.Minute+50*time.Second)
+	busy.Store(nil)
+	requireAsked(1, 15*time.Second)
+	its, _ := w.Size(h.cfg.Audit.Origin)
+	require.Equal(t, int64(1), its)
 }
 
 // Many nodes tell the same witness and receiver of a log that grows: whoever comes late is overtaken, and never taken for a fork.

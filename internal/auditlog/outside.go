@@ -46,6 +46,17 @@ func (c *Conflict) Error() string {
 	return fmt.Sprintf("it holds a checkpoint of %d leaves", c.Size)
 }
 
+// Later says that an anchor did not take a checkpoint, and asks to be left alone for a while.
+type Later struct {
+	Status int
+	After  time.Duration
+}
+
+// Error implements error.
+func (l *Later) Error() string {
+	return fmt.Sprintf("it answers %d, and asks to be left alone for %s", l.Status, l.After)
+}
+
 // Outsiders are the anchors outside.
 type Outsiders struct {
 	Receivers []Outside // each of them must have answered before a process seals
@@ -74,14 +85,19 @@ var errOvertaken = errors.New("another node has told more")
 const (
 	tellings     = 3  // how often an anchor is told in one round: what it holds may have come from another node meanwhile
 	mostPatience = 29 // rounds that are left out after many failures: five minutes at ten seconds a round
+
+	// For how long an anchor that asks for it is left alone at most. While sealing waits for its first answer that is little.
+	mostLater        = 5 * time.Minute
+	mostLaterUnheard = time.Minute
 )
 
 // outsider is how it goes with one anchor.
 type outsider struct {
-	heard  bool  // it has answered this process, and did not object
-	failed error // why the last telling failed; nil when it did not
-	times  int   // failures in a row
-	wait   int   // rounds to leave out
+	heard  bool      // it has answered this process, and did not object
+	failed error     // why the last telling failed; nil when it did not
+	times  int       // failures in a row
+	wait   int       // rounds to leave out
+	until  time.Time // it has asked to be left alone until then; zero when it has not
 }
 
 func (o Outsiders) all() []Outside {
@@ -152,7 +168,7 @@ func (s *Sealer) unheard() (wait bool, err error) {
 
 // Anchor tells the newest published checkpoint to the anchors outside, all at the same time. It is apart from Round, because they are
 // slow and may be down. One that fails keeps no other from it and is left alone for a few rounds, but not before it has answered
-// once. What one says that ends the log stops the sealing of this process.
+// once; one that asks for it is left alone for as long as it asks, within bounds. What one says that ends the log stops the sealing of this process.
 func (s *Sealer) Anchor(ctx context.Context) error {
 	all := s.Outside.all()
 	if len(all) == 0 {
@@ -168,7 +184,7 @@ func (s *Sealer) Anchor(ctx context.Context) error {
 	failed := make([]error, len(all))
 	var wg sync.WaitGroup
 	for i, a := range all {
-		if !s.due(a.Name()) {
+		if !s.due(a.Name(), taken.Now) {
 			continue
 		}
 		wg.Go(func() { failed[i] = s.tell(ctx, a, taken.Now, taken.By[a.Name()].Size) })
@@ -178,7 +194,7 @@ func (s *Sealer) Anchor(ctx context.Context) error {
 }
 
 // due reports whether an anchor is to be told in this round.
-func (s *Sealer) due(anchor string) bool {
+func (s *Sealer) due(anchor string, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o := s.outside[anchor]
@@ -186,7 +202,7 @@ func (s *Sealer) due(anchor string) bool {
 		o.wait--
 		return false
 	}
-	return true
+	return !now.Before(o.until)
 }
 
 // tell tells one anchor, and judges what it answers.
@@ -206,6 +222,14 @@ func (s *Sealer) tell(ctx context.Context, a Outside, now time.Time, known int64
 	o.failed = err
 	o.wait = min(1<<min(o.times, 8)-1, mostPatience)
 	o.times++
+	o.until = time.Time{}
+	if later := (*Later)(nil); errors.As(err, &later) {
+		most := mostLater
+		if !o.heard {
+			most = mostLaterUnheard
+		}
+		o.until = now.Add(min(later.After, most))
+	}
 	if s.halted == nil && (errors.Is(err, ErrWentBack) || errors.Is(err, ErrForked) || errors.Is(err, ErrBroken)) {
 		s.halted = err
 	}
