@@ -1,12 +1,14 @@
 package postgres_test
 
 import (
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast/holdfast/internal/factor"
@@ -74,6 +76,42 @@ func TestAVersion_IsTakenOnceAcrossMonths(t *testing.T) {
 	require.Equal(t, recovery.Cancelled, c.state())
 	c.audited()
 	c.justified()
+}
+
+// ADR 0012: nor does anybody take one who goes past the guarded UPDATE, as a program that did not look whether it changed the row: of sixteen
+// at once, with the clock on either side of the turn, one has its event. The guard stands before the lock in the race above; here is nothing but the lock.
+func TestAVersion_IsTakenOnceByWhoeverSkipsTheGuard(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.toNextMonth(time.Minute)
+	c := s.start(s.person("ada").identifier)
+	c.challenge(factor.Email)
+	version := get[int64](s, `SELECT version FROM recovery WHERE id = $1`, c.id)
+	var winners atomic.Int64
+	race(attackers, func(n int) error {
+		err := pgx.BeginFunc(t.Context(), s.db.Pool(), func(tx pgx.Tx) error {
+			if _, err := tx.Exec(t.Context(), `UPDATE recovery SET state = 'cancelled', version = version + 1, changed_at = holdfast_now(), closed_at = holdfast_now(), wake_at = NULL
+				WHERE id = $1 AND version = $2`, c.id, version); err != nil {
+				return err
+			}
+			_, err := tx.Exec(t.Context(), `INSERT INTO audit_event (tenant_id, id, at, actor_kind, action, subject, recovery_id, recovery_version, from_state, to_state, outcome)
+				VALUES ('demo', event_id_at(holdfast_now() + $3 * interval '2 minutes') || gen_random_uuid(), holdfast_now(), 'system', 'recovery.cancelled', $1, $1, $2, 'verifying', 'cancelled', 'success')`,
+				c.id, version+1, n%2)
+			return err
+		})
+		if err == nil {
+			winners.Add(1)
+			return nil
+		}
+		var pg *pgconn.PgError
+		if !errors.As(err, &pg) || pg.ConstraintName != "audit_event_version" {
+			t.Errorf("stopped by something else: %v", err)
+		}
+		return err
+	})
+	require.Equal(t, int64(1), winners.Load())
+	require.Equal(t, 1, get[int](s, `SELECT count(*) FROM audit_event WHERE recovery_id = $1 AND recovery_version = $2`, c.id, version+1))
+	c.audited()
 }
 
 // The database itself: an event of a version that has one is refused in every month, in the same transaction and in another, as is
