@@ -103,7 +103,7 @@ func TestConformance_OthersWitnessTheLog(t *testing.T) {
 	atBirth := backup(t, environ)
 	s := seals(t, environ)
 	require.NoError(t, s.Anchor(t.Context()), "an empty log is cosigned")
-	for _, size := range []int64{1, 2, 7, 256, 257, 700} {
+	for _, size := range []int{1, 2, 7, 256, 257, 700} {
 		s.grow(size)
 		requireCosigned(t, environ, w.key, logKey, size)
 	}
@@ -129,7 +129,7 @@ func TestConformance_OthersWitnessTheLog(t *testing.T) {
 			requireRefused(t, with(environ, database), auditlog.ErrWentBack, "went_back", "it holds a checkpoint of 1001 leaves")
 		})
 	}
-	for size, database := range map[int64]string{1001: same, 1300: beyond} {
+	for size, database := range map[int]string{1001: same, 1300: beyond} {
 		t.Run(fmt.Sprintf("a backup that grew to %d unwatched forked", size), func(t *testing.T) {
 			t.Parallel()
 			s := seals(t, with(plain, database))
@@ -181,7 +181,7 @@ func TestConformance_OthersWitnessWhatIsServed(t *testing.T) {
 }
 
 // cosigned is the size of the newest checkpoint that a witness has cosigned; 0 before the first.
-func cosigned(t *testing.T, environ []string) int64 {
+func cosigned(t *testing.T, environ []string) int {
 	t.Helper()
 	note, err := command(t, environ, "", "audit", "checkpoint", "--cosignatures", "1")
 	if err != nil {
@@ -189,13 +189,13 @@ func cosigned(t *testing.T, environ []string) int64 {
 		return 0
 	}
 	lines := strings.SplitN(note, "\n", 3)
-	size, err := strconv.ParseInt(lines[1], 10, 64)
+	size, err := strconv.Atoi(lines[1])
 	require.NoError(t, err)
 	return size
 }
 
 // requireCosigned exports the log under the checkpoint of that size, and has our own commands check the witness' cosignature.
-func requireCosigned(t *testing.T, environ []string, witness, logKey string, size int64) {
+func requireCosigned(t *testing.T, environ []string, witness, logKey string, size int) {
 	t.Helper()
 	require.Equal(t, size, cosigned(t, environ))
 	file := filepath.Join(t.TempDir(), "log.ndjson")
