@@ -331,3 +331,23 @@ func TestInteractiveUse_OfAMachinesCredentialIsRefusedAndWrittenDown(t *testing.
 	})
 	require.Equal(t, http.StatusOK, agent.Status, "and people have browsers")
 }
+
+// R-172: who is known and asks for what is not for them is refused, and it is in the trail who, what, and why; once a minute.
+func TestAuthorisation_ThatFailsIsWrittenDown(t *testing.T) {
+	t.Parallel()
+	s := apptest.New(t)
+	agent := s.Staff(t, "kim", credential.Agent)
+	stale := s.SignIn(t, devissuer.Person{Subject: "olga", Roles: []credential.Role{credential.Operator}, SignedIn: time.Hour})
+	for range 3 {
+		apptest.Refused(t, s.Do(t, apptest.Request{Method: http.MethodGet, Path: "/v1/clients", As: s.AppToken}), http.StatusForbidden, client.ProblemCodeForbidden)
+		apptest.Refused(t, s.Do(t, apptest.Request{Method: http.MethodGet, Path: "/v1/clients", As: agent}), http.StatusForbidden, client.ProblemCodeForbidden)
+	}
+	require.Equal(t, http.StatusUnauthorized, s.Do(t, apptest.Request{Method: http.MethodPost, Path: "/v1/controls/ctl_x/lift", As: stale}).Status)
+	require.Equal(t, http.StatusForbidden, s.Do(t, apptest.Request{
+		Method: http.MethodGet, Path: "/v1/cases", As: agent, Header: http.Header{"Holdfast-Tenant": {"globex"}},
+	}).Status)
+	require.Equal(t, []string{
+		"acme agent forbidden GET /v1/cases", "acme agent forbidden GET /v1/clients", "acme client forbidden GET /v1/clients", "acme operator insufficient_user_authentication POST /v1/controls/{control_id}/lift",
+	}, apptest.Texts(t, s, `SELECT concat_ws(' ', tenant_id, actor_kind, reason, details->>'route') FROM audit_event
+		WHERE action = 'authorisation.failed' AND outcome = 'failure' AND subject = actor_id ORDER BY 1`))
+}

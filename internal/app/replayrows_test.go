@@ -102,6 +102,16 @@ func TestReplay_NamesEveryRowOfEveryTableThatEventsTellOf(t *testing.T) {
 		require.Empty(t, said)
 		require.Greater(t, r.Rows, 60)
 	})
+	t.Run("each event says when, where, who and what", func(t *testing.T) { // R-172, R-173
+		pool := pgtest.Pool(t, url)
+		var wrong, lost []string
+		require.NoError(t, pool.QueryRow(t.Context(), `select coalesce(array_agg(action), '{}') from audit_event
+			where subject = '' or tenant_id = '' or action !~ '^[a-z_]+([.][a-z_]+)+$' or at > holdfast_now() or (actor_id = '' and actor_kind not in ('claimant', 'owner', 'system'))`).Scan(&wrong))
+		require.Empty(t, wrong)
+		require.NoError(t, pool.QueryRow(t.Context(), `select coalesce(array_agg(distinct e.action), '{}') from audit_event e left join audit_personal p on p.tenant_id = e.tenant_id and p.event_id = e.id
+			where e.actor_kind in ('claimant', 'owner') and (coalesce(p.request_id, '') = '' or (p.origin = '' and e.actor_kind = 'claimant'))`).Scan(&lost))
+		require.Empty(t, lost, "what a claimant or an owner did can be told from the request's log, and a claimant's from its network")
+	})
 	for name, tc := range map[string]struct{ sql, want string }{
 		"an account that demands less":     {`update account set aal = 1 where aal = 2`, "aal is 1, and its events say 2"},
 		"an imported one of another kind":  {`update account set population = 'privileged' where id in (select account_id from channel where kind = 'sms' and since < '2025-02-01')`, `population is "privileged"`},

@@ -27,3 +27,26 @@ func (s *Clients) ReportInteractiveUse(ctx context.Context, p Principal, request
 	})
 	return fault.Wrap(err, "report interactive use")
 }
+
+// ReportRefused writes down that a known principal asked for what is not for them (R-172, ASVS 16.3.2): the route, and the code of why. The same
+// of one principal is written once a minute by a node. It is the caller's to refuse the request, whatever becomes of the report.
+func (s *Clients) ReportRefused(ctx context.Context, p Principal, requestID, route string, why fault.Code) error {
+	if !s.reported.first(p.Tenant+"/"+p.Name()+"/"+p.Credential+"/"+route+"/"+string(why), s.Clock.Now()) {
+		return nil
+	}
+	tenant := p.Tenant
+	if tenant == "" { // a person who serves several, and asked for another
+		tenant = everyTenant
+	}
+	details := map[string]any{"route": route}
+	if !p.Human() {
+		details["credential"], details["kind"] = p.Credential, string(p.Kind)
+	}
+	err := s.Store.Report(ctx, func(now time.Time) audit.Event {
+		return audit.Event{
+			ID: secret.NewID("evt", now, s.Rand), Tenant: tenant, At: now, Actor: p.Actor(), Action: audit.AuthorisationFailed, Subject: p.Name(),
+			Outcome: audit.Failure, Reason: string(why), RequestID: requestID, Details: details,
+		}
+	})
+	return fault.Wrap(err, "report refusal")
+}

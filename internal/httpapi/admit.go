@@ -109,8 +109,9 @@ func (h *handler) authenticate(c echo.Context, rt route, _ *operation, in *call)
 		}
 		return err
 	}
+	known := who
 	if who, err = forTenant(who, c.Request().Header); err != nil {
-		return err
+		return h.refuse(c, rt, known, in, err) // and not in the trail of a tenant that is none of theirs
 	}
 	in.who = &who
 	event := telemetry.EventFrom(ctx)
@@ -125,12 +126,23 @@ func (h *handler) authenticate(c echo.Context, rt route, _ *operation, in *call)
 		return err
 	}
 	if !rt.caller.allows(who) {
-		return fault.Of(fault.CodeForbidden)
+		return h.refuse(c, rt, who, in, fault.Of(fault.CodeForbidden))
 	}
 	if rt.caller.fresh && who.Human() && !h.StepUp.Fresh(who) {
-		return fault.Of(fault.CodeStepUp)
+		return h.refuse(c, rt, who, in, fault.Of(fault.CodeStepUp))
 	}
 	return nil
+}
+
+// refuse has it written down that somebody known tried what is not for them, and gives why. What cannot be written down is
+// refused as unavailable.
+func (h *handler) refuse(c echo.Context, rt route, who credential.Principal, in *call, why error) error {
+	if code := fault.CodeOf(why); code == fault.CodeForbidden || code == fault.CodeStepUp {
+		if err := h.Registry.ReportRefused(c.Request().Context(), who, in.requestID, rt.method+" "+rt.path, code); err != nil {
+			return err
+		}
+	}
+	return why
 }
 
 // forTenant is the principal acting for the tenant that the request names. Who serves several has to name one.

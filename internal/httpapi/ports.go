@@ -124,6 +124,9 @@ type Registry interface {
 	AIState(ctx context.Context, tenant string) (credential.Switch, error)
 	// ReportInteractiveUse writes down that a machine's credential came from a browser. An error has written nothing.
 	ReportInteractiveUse(ctx context.Context, p credential.Principal, requestID string, signs []string) error
+	// ReportRefused writes down that somebody known asked for what is not for them: a route as the contract writes it, and why. An error
+	// has written nothing.
+	ReportRefused(ctx context.Context, p credential.Principal, requestID, route string, why fault.Code) error
 }
 
 // disabler is one way to disable many clients.

@@ -287,6 +287,10 @@ func (r registry) ReportInteractiveUse(_ context.Context, p credential.Principal
 	return r.ask(append([]string{p.Client}, signs...))
 }
 
+func (r registry) ReportRefused(context.Context, credential.Principal, string, string, fault.Code) error {
+	return nil
+}
+
 // limits lets everything pass but the class that is full.
 type limits struct {
 	mu      sync.Mutex
