@@ -177,7 +177,7 @@ func (e *env) printKept(o app.RetireOutcome) {
 
 func (e *env) printRetired(o app.RetireOutcome, folder string) {
 	where := "nothing was archived"
-	if folder != "" {
+	if folder != "" && o.Archived.Events > 0 {
 		where = "archived in " + folder + " as " + o.Archived.Digest
 	}
 	e.printf("%s: retired by %s: %d events, %s; %d things carried on\n", o.Name, o.Event, o.Archived.Events, where, o.Carried)

@@ -103,7 +103,7 @@ type Archive interface {
 // Archived is what was archived of a month.
 type Archived struct {
 	Events int64
-	Digest string // sha256:…, of the list of the files' digests
+	Digest string // sha256:…, of the list of the files' digests; none where there was no event
 	Files  []string
 }
 
@@ -118,6 +118,9 @@ func ArchiveMonth(ctx context.Context, store RetireStore, origin string, keys []
 	tenants, err := store.TenantsOf(ctx, m)
 	if err != nil {
 		return out, err
+	}
+	if out.Digest = "none"; len(tenants) == 0 {
+		return out, nil
 	}
 	var list strings.Builder
 	for _, tenant := range tenants {

@@ -437,3 +437,37 @@ func TestRetire_DropsNothingThatTheArchiveDoesNotProve(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Keep(string, func(io.Writer) error, func(io.Reader) error) error { return f.err }
+
+// The service measures how its months stand: since when the oldest is past its time, unless a hold keeps it, and how many are made ahead.
+func TestAuditMonths_TellWhatIsPastItsTimeAndWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	o := newOld(t)
+	o.shift(-years)
+	stand := func(kept int) postgres.AuditMonthsStand {
+		out, err := o.db.AuditMonths(t.Context(), kept)
+		require.NoError(t, err)
+		return out
+	}
+	end := o.find("before").End
+	require.Equal(t, postgres.AuditMonthsStand{Oldest: end, Ahead: 3}, stand(24))
+	now := ask[time.Time](o.logbook, `select holdfast_now()`)
+	o.shift(end.AddDate(0, 24, 0).Sub(now) - time.Minute)
+	require.Zero(t, stand(24).Overdue)
+	require.Equal(t, -1, stand(24).Ahead, "nobody made any")
+	o.shift(time.Minute + day)
+	require.InDelta(t, day.Seconds(), stand(24).Overdue.Seconds(), 60)
+	require.Zero(t, stand(25).Overdue)
+	_, err := o.db.MakeAuditMonths(t.Context(), 3)
+	require.NoError(t, err)
+	require.Equal(t, -1, stand(24).Ahead, "the present month has begun without")
+	o.shift(31 * day)
+	require.Equal(t, 2, stand(24).Ahead)
+	o.force(`insert into legal_hold values ('acme', '', 'case 7', now())`)
+	require.Zero(t, stand(24).Overdue, "a hold keeps it, and the one after it")
+	o.force(`delete from legal_hold`)
+	o.retire("before")
+	require.Equal(t, end.AddDate(0, 1, 0), stand(24).Oldest)
+	require.False(t, stand(24).Stray)
+	o.force(`insert into audit_event (tenant_id, id, at, actor_kind, action, subject, outcome) values ('acme', 'evt_zz', now(), 'system', 'x', 'x', 'success')`)
+	require.True(t, stand(24).Stray)
+}
