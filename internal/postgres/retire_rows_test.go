@@ -53,6 +53,8 @@ func TestRetire_RowsAreKeptAsLongAsTheLog(t *testing.T) {
 	require.Equal(t, map[string]int64{"audit_personal": get[int64](s, `SELECT count(*) FROM audit_personal p WHERE NOT EXISTS (SELECT 1 FROM audit_event e WHERE e.id = p.event_id)`)}, cleared())
 	require.Empty(t, cleared())
 	s.exec(`DELETE FROM audit_event WHERE recovery_id = $1 AND action <> 'audit.carried'`, c.id)
+	_, err = s.root.Exec(t.Context(), `DELETE FROM audit_version`)
+	require.ErrorContains(t, err, "audit_version is kept as long as the log", "a version could be written again while there is a row that has it")
 
 	by := audit.Actor{Kind: audit.ActorOperator, ID: "root"}
 	require.NoError(t, s.db.SetHold(t.Context(), by, postgres.Hold{Tenant: "demo", Account: p.id, Reason: "case 7"}))

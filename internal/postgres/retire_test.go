@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast/holdfast/internal/audit"
@@ -266,8 +267,14 @@ func TestRetire_OnlyRetiringSaysSo(t *testing.T) {
 		require.ErrorContains(t, err, "is written by retiring a month alone", "not even by the owner in passing")
 		_, err = o.db.Pool().Exec(t.Context(), strings.Replace(forged, "event_id_now()", "'evt_zzz'", 1))
 		require.ErrorContains(t, err, "is written by retiring a month alone")
-		_, err = o.db.Pool().Exec(t.Context(), `select set_config('holdfast.retiring', pg_current_xact_id()::text, false)`)
-		require.NoError(t, err)
+		err = pgx.BeginFunc(t.Context(), o.db.Pool(), func(tx pgx.Tx) error {
+			if _, err := tx.Exec(t.Context(), `select set_config('holdfast.retiring', pg_current_xact_id()::text, true)`); err != nil {
+				return err
+			}
+			_, err := tx.Exec(t.Context(), strings.Replace(forged, "event_id_now()", "'evt_zzz'", 1))
+			return err
+		})
+		require.Error(t, err, "nor by the service that says what the function says")
 	}
 	for _, sql := range []string{`update audit_retired set until_id = 'evt_z'`, `delete from audit_retired`, `truncate audit_retired`} {
 		_, err := o.root.Exec(t.Context(), sql)
@@ -305,6 +312,7 @@ func TestVerify_IsNotFooledByARetirement(t *testing.T) {
 		"for fewer events":                   {func(o *old) { o.forge(map[string]any{"events": 99}) }, "retired 99 events of month", false},
 		"for more events":                    {func(o *old) { o.forge(map[string]any{"events": 101, "last_leaf": 400}) }, "retired 101 events of month", false},
 		"for other leaves":                   {func(o *old) { o.forge(map[string]any{"first_leaf": 301, "events": 99}) }, "_later_00000001 was sealed and is gone", false},
+		"for leaves that end before":         {func(o *old) { o.forge(map[string]any{"last_leaf": 398, "events": 99}) }, "_later_00000001 was sealed and is gone", false},
 		"for another month":                  {func(o *old) { o.forge(map[string]any{"from": "2020-01-01", "until": "2020-02-01"}) }, "_later_00000001 was sealed and is gone", false},
 		"for no month":                       {func(o *old) { o.forge(map[string]any{"from": "2020-01-01"}) }, "does not retire a month", false},
 		"for all time":                       {func(o *old) { o.forge(map[string]any{"from": nil}) }, "does not say from when it retires", false},
