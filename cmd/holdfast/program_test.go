@@ -15,8 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast/holdfast/internal/app"
+	"github.com/holdfast/holdfast/internal/postgres"
 	"github.com/holdfast/holdfast/internal/secret"
 )
 
@@ -184,10 +187,30 @@ func production(t *testing.T, database string) []string {
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "keyring.json")
 	require.NoError(t, os.WriteFile(file, text, 0o600))
+	t.Cleanup(func() { justified(context.WithoutCancel(t.Context()), t, database) })
 	return []string{
 		"HOLDFAST_DATABASE_URL=" + database, "HOLDFAST_KEYRING_FILE=" + file, "HOLDFAST_PUBLIC_URL=https://recovery.example.com",
 		"HOLDFAST_LISTEN=127.0.0.1:0", "HOLDFAST_ADMIN_LISTEN=127.0.0.1:0",
 	}
+}
+
+// justified holds every row against the log (R-175, R-176): whatever commands did, their events justify.
+func justified(ctx context.Context, t *testing.T, database string) {
+	t.Helper()
+	db, err := postgres.Open(ctx, postgres.Config{URL: database, MaxConns: 2})
+	if t.Failed() || err != nil { // not every test has a database
+		return
+	}
+	defer db.Close()
+	var made bool
+	assert.NoError(t, db.Pool().QueryRow(ctx, `select to_regclass('audit_told_nth') is not null`).Scan(&made))
+	if !made {
+		return
+	}
+	var said []string
+	_, err = app.Replay(ctx, db, "", func(text string) { said = append(said, text) })
+	assert.NoError(t, err)
+	assert.Empty(t, said, "rows that no event tells of")
 }
 
 // field reads a line "name   value" of a command's output.

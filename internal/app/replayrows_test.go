@@ -136,30 +136,41 @@ func TestReplay_NamesEveryRowOfEveryTableThatEventsTellOf(t *testing.T) {
 		"an objection, settled":            {`update objection set resolved_at = at`, "resolved_at is"},
 		"an objection, gone":               {`delete from objection`, ": the row is gone"},
 		"a notice that never arrived":      {`update notice set accepted_at = created_at where kind = 'hold_entered'`, "accepted_at is"},
-		"a notice nobody sent":             {`insert into notice (tenant_id, id, account_id, kind, channel_id, created_at, accepted_at) select tenant_id, 'ntc_forged', account_id, kind, channel_id, created_at, created_at from notice limit 1`, "ntc_forged: accepted_at is"},
-		"a seat that is free again":        {`update claim_seat set taken_at = null, taken_by = null, notice_id = null`, "taken_at is"},
-		"a case without its worker":        {`update support_case set workers = '{}'`, "workers is"},
-		"words that were exchanged":        {`update support_note set sealed = 'other'`, "sealed is"},
-		"another check":                    {`update support_artefact set hash = sha256('other')`, "hash is"},
-		"a proposal by somebody else":      {`update support_proposal set person = 'stf_other'`, "person is"},
-		"a decision turned":                {`update support_decision set consent = false`, "consent is false"},
-		"a decision nobody made":           {`insert into support_decision select tenant_id, proposal_id, 'stf_forged', consent, security, hash, reason, read_at, at from support_decision limit 1`, "stf_forged: no event tells of it"},
-		"somebody who was not drawn":       {`update support_assignment set person = 'stf_forged' where person = (select min(person) from support_assignment)`, "stf_forged: no event tells of it"},
-		"a decision about nothing":         {`update support_decision set proposal_id = 'prp_none' where person = (select min(person) from support_decision)`, "there is no support_case that it belongs to"},
-		"a client that may more":           {`update client set scopes = '{grants:redeem}' where kind = 'service'`, "scopes is"},
-		"another's credential":             {`update client_credential set secret_hash = sha256('mine')`, "secret_hash is"},
-		"a credential nobody issued":       {`insert into client_credential select 'forged', tenant_id, client_id, sha256('mine'), created_at, expires_at from client_credential limit 1`, "client_credential forged: no event tells of it"},
-		"a credential of another age":      {`update client_credential set expires_at = expires_at - interval '1 day'`, "expires_at is"},
-		"another key":                      {`update client_key set jwk = '{}'`, "jwk is"},
-		"a switch that is on":              {`update client_switch set off = false`, "off is false"},
-		"a switch nobody turned":           {`insert into client_switch select tenant_id, subject, version + 1, false, at, changed_by, reason from client_switch`, "ai/2: no event tells of it"},
-		"a control that is lifted":         {`update control set lifted_at = set_at, lifted_by = 'x'`, "lifted_at is"},
-		"a control that is gone":           {`delete from control`, ": the row is gone"},
-		"a hold that is gone":              {`delete from legal_hold`, ": the row is gone"},
-		"texts to more countries":          {`update text_rule set countries = '{GB,US}'`, "countries is"},
-		"signals that go elsewhere":        {`update webhook_endpoint set url = 'https://elsewhere.example.com/'`, "url is"},
-		"whence an event came, gone":       {`delete from audit_personal where event_id = (select min(event_id) from audit_personal p join audit_leaf using (tenant_id, event_id) join audit_event e on e.id = p.event_id where e.action = 'recovery.initiated')`, "the row is gone, before its time and without an erasure"},
-		"claim links that lead elsewhere":  {`update tenant set claim_url = 'https://elsewhere.example.com/'`, "claim_url is"},
+		"a notice nobody sent":             {`insert into notice (tenant_id, id, account_id, kind, channel_id, created_at, accepted_at) select tenant_id, 'ntc_forged', account_id, kind, channel_id, created_at, created_at from notice limit 1`, "ntc_forged: no event tells of it"},
+		"a notice by which nobody objects": {`update notice set objection_hash = sha256(convert_to(id, 'UTF8')) where objection_hash is not null`, "objection_hash is"},
+		"a notice that never was":          {`delete from notice where objection_hash is not null`, ": the row is gone"},
+		"a notice of a hold, once another": {`update notice set kind = 'hold_entered' where kind = 'recovery_started' and accepted_at is not null`, `kind is "hold_entered"`},
+		"a notice to somebody else":        {`update notice set channel_id = (select max(id) from channel) where kind = 'hold_entered'`, "channel_id is"},
+		"a notice of another recovery":     {`update notice set recovery_id = null where kind = 'hold_entered'`, ": the row is gone"},
+		"a claim link of one's own":        {`update notice set claim_hash = sha256(convert_to(id, 'UTF8')) where claim_hash is not null`, "claim_hash is"},
+		"a claim link that nobody sent": {`insert into notice (tenant_id, id, account_id, recovery_id, kind, channel_id, created_at, claim_hash) select tenant_id, 'ntc_forged', account_id, recovery_id, kind, channel_id, created_at, sha256('mine')
+			from notice where claim_hash is not null limit 1`, "ntc_forged: no event tells of it"},
+		"a proof that is suspect no more": {`update evidence set suspect = not suspect`, "suspect is"},
+		"a proof by an address of age":    {`update evidence set source_since = source_since - interval '1 year'`, "source_since is"},
+		"a code that is good again":       {`update factor set last_step = last_step - 1`, "last_step is"},
+		"a seat that is free again":       {`update claim_seat set taken_at = null, taken_by = null, notice_id = null`, "taken_at is"},
+		"a case without its worker":       {`update support_case set workers = '{}'`, "workers is"},
+		"words that were exchanged":       {`update support_note set sealed = 'other'`, "sealed is"},
+		"another check":                   {`update support_artefact set hash = sha256('other')`, "hash is"},
+		"a proposal by somebody else":     {`update support_proposal set person = 'stf_other'`, "person is"},
+		"a decision turned":               {`update support_decision set consent = false`, "consent is false"},
+		"a decision nobody made":          {`insert into support_decision select tenant_id, proposal_id, 'stf_forged', consent, security, hash, reason, read_at, at from support_decision limit 1`, "stf_forged: no event tells of it"},
+		"somebody who was not drawn":      {`update support_assignment set person = 'stf_forged' where person = (select min(person) from support_assignment)`, "stf_forged: no event tells of it"},
+		"a decision about nothing":        {`update support_decision set proposal_id = 'prp_none' where person = (select min(person) from support_decision)`, "there is no support_case that it belongs to"},
+		"a client that may more":          {`update client set scopes = '{grants:redeem}' where kind = 'service'`, "scopes is"},
+		"another's credential":            {`update client_credential set secret_hash = sha256('mine')`, "secret_hash is"},
+		"a credential nobody issued":      {`insert into client_credential select 'forged', tenant_id, client_id, sha256('mine'), created_at, expires_at from client_credential limit 1`, "client_credential forged: no event tells of it"},
+		"a credential of another age":     {`update client_credential set expires_at = expires_at - interval '1 day'`, "expires_at is"},
+		"another key":                     {`update client_key set jwk = '{}'`, "jwk is"},
+		"a switch that is on":             {`update client_switch set off = false`, "off is false"},
+		"a switch nobody turned":          {`insert into client_switch select tenant_id, subject, version + 1, false, at, changed_by, reason from client_switch`, "ai/2: no event tells of it"},
+		"a control that is lifted":        {`update control set lifted_at = set_at, lifted_by = 'x'`, "lifted_at is"},
+		"a control that is gone":          {`delete from control`, ": the row is gone"},
+		"a hold that is gone":             {`delete from legal_hold`, ": the row is gone"},
+		"texts to more countries":         {`update text_rule set countries = '{GB,US}'`, "countries is"},
+		"signals that go elsewhere":       {`update webhook_endpoint set url = 'https://elsewhere.example.com/'`, "url is"},
+		"claim links that lead elsewhere": {`update tenant set claim_url = 'https://elsewhere.example.com/'`, "claim_url is"},
+		"whence an event came, gone":      {`delete from audit_personal where event_id = (select min(event_id) from audit_personal p join audit_leaf using (tenant_id, event_id) join audit_event e on e.id = p.event_id where e.action = 'recovery.initiated')`, "the row is gone, before its time and without an erasure"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -181,6 +192,27 @@ func TestReplay_NamesWhatIsChangedWithoutAnEvent(t *testing.T) {
 	require.NoError(t, err)
 	_, said = replayed(t, s)
 	require.Contains(t, said, "since is")
+}
+
+// Whoever edits a row and waits for the service to write it is named, though the event that the service writes tells the row as it stands then.
+func TestReplay_NamesAnEditThatAnEventToldAsItsOwn(t *testing.T) {
+	t.Parallel()
+	for name, edit := range map[string]string{
+		"an account":         `update account set aal = 3`,
+		"an address":         `update channel set since = since - interval '1 year'`,
+		"one that goes then": `update factor set enrolled_at = enrolled_at - interval '1 year'`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := apptest.New(t)
+			s.Register(t, apptest.Person{Ref: "ada", Email: ada, Phone: adaPhone})
+			s.EnrolTOTP(t, "ada")
+			forced(t, s, edit)
+			require.Equal(t, http.StatusNoContent, s.Account(t, http.MethodDelete, "ada", "", nil).Status)
+			_, said := replayed(t, s)
+			require.Contains(t, said, "it was not what event")
+		})
+	}
 }
 
 // judged replays a database, after the superuser did something to it past all triggers.

@@ -14,6 +14,9 @@ import (
 // wrote: by table, by id, the row as it stood afterwards, or null when it was deleted (ADR 0041). Fields that are empty are left out.
 const RowsDetail = "rows"
 
+// RowsWasDetail is the member that says, as a digest, what each of these rows that was there before was then.
+const RowsWasDetail = "rows_was"
+
 // RowsNthDetail is the member that says in which order such events were written: a later state of a row has a greater number.
 const RowsNthDetail = "rows_nth"
 
@@ -26,6 +29,7 @@ type Telling struct {
 	Row       Row // nil when the row was deleted
 	Event     string
 	At        time.Time
+	Is, Was   string // the digests of Row and of what the row was before the event's transaction; Was is empty for one that was not there, or that is carried
 }
 
 // Held is a row as the database holds it.
@@ -36,29 +40,36 @@ type Held struct {
 
 // RowRule says of a table what needs no telling.
 type RowRule struct {
-	// Untold is for rows that nobody tells of when they are made: there is nothing to justify until one of the fields is set.
+	// Untold is for rows that nobody tells of when they are made: there is nothing to justify until one of the fields is set, or one of Until
+	// where there are any.
 	Untold bool
+	Until  []string
 	// Ends are fields of which one that is told says that the row had its time: it may be gone.
 	Ends []string
 	// Forgotten is for rows that may be gone once their recovery's working data were deleted.
 	Forgotten bool
-	// Goes is for rows that may be gone at any time.
-	Goes bool
+	// GoesWithout is a field: a row of which it is not told may be gone at any time.
+	GoesWithout string
 }
 
 // History is what the events about one thing tell of its rows.
 type History struct {
 	last      map[string]map[string]Telling
+	breaks    []string
 	Forgotten bool // the working data of its recovery were deleted
 }
 
-// Hear takes up a telling. Tellings are heard in the order of their events.
+// Hear takes up a telling. Tellings are heard in the order of their events. Each row has to have been, before it was changed, what was told of it last: who
+// edited it in between is named whatever became of the row since.
 func (h *History) Hear(t Telling) {
 	if h.last == nil {
 		h.last = map[string]map[string]Telling{}
 	}
 	if h.last[t.Table] == nil {
 		h.last[t.Table] = map[string]Telling{}
+	}
+	if before, ok := h.last[t.Table][t.ID]; ok && t.Was != "" && t.Was != before.Is {
+		h.breaks = append(h.breaks, name(t.Table, t.ID)+": before event "+t.Event+" it was not what event "+before.Event+" made it")
 	}
 	h.last[t.Table][t.ID] = t
 }
@@ -72,15 +83,13 @@ func (h *History) Last(table, id string) (Telling, bool) {
 // Unjustified says what of these rows, which are all there are of what the history is about, the history does not justify. A table without a rule
 // has the zero rule: each row is told of, and none is gone without being told.
 func (h *History) Unjustified(held []Held, rules map[string]RowRule) []string {
-	var out []string
+	out := slices.Clone(h.breaks)
 	seen := map[[2]string]bool{}
 	for _, row := range held {
 		seen[[2]string{row.Table, row.ID}] = true
 		told, ok := h.Last(row.Table, row.ID)
 		switch {
-		case !ok && rules[row.Table].Untold && len(row.Row) == 0:
-		case !ok && rules[row.Table].Untold:
-			out = append(out, difference(row, Telling{Row: Row{}})...)
+		case !ok && rules[row.Table].nothingYet(row.Row):
 		case !ok:
 			out = append(out, name(row.Table, row.ID)+": no event tells of it")
 		case told.Row == nil:
@@ -99,8 +108,16 @@ func (h *History) Unjustified(held []Held, rules map[string]RowRule) []string {
 	return out
 }
 
+// nothingYet reports whether a row that nobody told of has nothing to justify.
+func (r RowRule) nothingYet(row Row) bool {
+	if !r.Untold || len(r.Until) == 0 {
+		return r.Untold && len(row) == 0
+	}
+	return !slices.ContainsFunc(r.Until, func(f string) bool { return row[f] != nil })
+}
+
 func (h *History) mayBeGone(t Telling, rule RowRule) bool {
-	return rule.Goes || (rule.Forgotten && h.Forgotten) || slices.ContainsFunc(rule.Ends, func(f string) bool { return t.Row[f] != nil })
+	return (rule.GoesWithout != "" && t.Row[rule.GoesWithout] == nil) || (rule.Forgotten && h.Forgotten) || slices.ContainsFunc(rule.Ends, func(f string) bool { return t.Row[f] != nil })
 }
 
 func name(table, id string) string { return table + " " + id }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -56,7 +55,7 @@ func hear(ctx context.Context, tx pgx.Tx, head toldTable, family []toldTable, sc
 	var s Told
 	var t audit.Telling
 	var nth int64
-	_, err = pgx.ForEachRow(rows, []any{&s.Tenant, &s.ID, &t.Table, &t.ID, &t.Row, &t.Event, &t.At, &nth}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&s.Tenant, &s.ID, &t.Table, &t.ID, &t.Row, &t.Event, &t.At, &t.Is, &t.Was, &nth}, func() error {
 		out[s].Hear(t)
 		t.Row = nil
 		return nil
@@ -67,21 +66,41 @@ func hear(ctx context.Context, tx pgx.Tx, head toldTable, family []toldTable, sc
 	return out, forgotten(ctx, tx, head, tenants, ids, out)
 }
 
+// What a telling is read from an event e, its tables r and their rows k as.
+const (
+	toldRow = `r.tab, k.id, nullif(k.row, 'null'), e.id, e.at, left(encode(sha256(convert_to(k.row::text, 'UTF8')), 'hex'), 24),
+		coalesce(e.details->'rows_was'->r.tab->>k.id, ''), (e.details->>'rows_nth')::bigint`
+	toldRows = ` cross join lateral jsonb_each(e.details->'rows') r(tab, ids) cross join lateral jsonb_each(r.ids) k(id, row)`
+)
+
 // tellingsSQL reads what events tell, in the order in which they were written.
 func tellingsSQL(a about) string {
-	const rows = ` cross join lateral jsonb_each(e.details->'rows') r(tab, ids) cross join lateral jsonb_each(r.ids) k(id, row) where r.tab = any ($3)`
-	const pick = `select s.t, s.i, r.tab, k.id, nullif(k.row, 'null'), e.id, e.at, (e.details->>'rows_nth')::bigint from unnest($1::text[], $2::text[]) s(t, i)`
-	on := map[about]string{aboutAccount: "e.account_id", aboutRecovery: "e.recovery_id", aboutSubject: "e.subject"}[a]
-	sql := pick + ` cross join lateral (select x.id, x.at, x.details from audit_event x where x.tenant_id = s.t and ` +
-		strings.Replace(on, "e.", "x.", 1) + ` = s.i and x.details ? 'rows' offset 0) e` + rows
-	if a == aboutAccount { // an account that came with others has the time of their import
-		sql += ` union all ` + pick + ` join account a on a.tenant_id = s.t and a.id = s.i
-			cross join lateral (select x.id, x.at, x.details from audit_event x where x.tenant_id = s.t and x.action = '` + string(audit.AccountsImported) + `'
-			    and x.id between 'evt_' || substr(event_id_at(a.created_at - interval '1 minute'), 5) and event_id_at(a.created_at + interval '1 minute') and x.at = a.created_at offset 0) e` +
-			rows + ` and (k.id = s.i or k.row->>'account_id' = s.i)`
+	on := map[about]string{aboutAccount: "x.account_id", aboutRecovery: "x.recovery_id", aboutSubject: "x.subject"}[a]
+	sql := `select s.t, s.i, ` + toldRow + ` from unnest($1::text[], $2::text[]) s(t, i)
+		cross join lateral (select x.id, x.at, x.recovery_id, x.details from audit_event x where x.tenant_id = s.t and ` + on + ` = s.i and x.details ? 'rows' offset 0) e` +
+		toldRows + ` where r.tab = any ($3)`
+	switch a {
+	case aboutAccount:
+		sql = `with ` + importsSQL + sql + ` union all select s.t, s.i, k.tab, k.id, nullif(k.row, 'null'), k.event, k.at, left(encode(sha256(convert_to(k.row::text, 'UTF8')), 'hex'), 24), '', k.nth
+			from scopes s join brought k on k.t = s.t and k.at = s.since and k.owner = s.i where k.tab = any ($3)`
+	case aboutSubject: // a recovery's notices are told among its own
+		sql += ` and (r.tab <> 'notice' or e.recovery_id is null)`
+	case aboutRecovery:
 	}
-	return sql + ` order by 8, 6`
+	return sql + ` order by 10, 6`
 }
+
+// importsSQL finds the imports that accounts came with others by: they have the time of their accounts. Each is taken apart once, however many of its accounts are
+// looked at.
+const importsSQL = `scopes as materialized (
+		select s.t, s.i, a.created_at as since from unnest($1::text[], $2::text[]) s(t, i) join account a on a.tenant_id = s.t and a.id = s.i
+	), brought as materialized (
+		select m.t, e.id as event, e.at, e.nth, r.tab, k.id, k.row, coalesce(k.row->>'account_id', k.id) as owner
+		  from (select distinct t, since from scopes) m cross join lateral (
+			select x.id, x.at, x.details->'rows' as rows, (x.details->>'rows_nth')::bigint as nth from audit_event x where x.tenant_id = m.t and x.action = '` + string(audit.AccountsImported) + `'
+			   and x.id between 'evt_' || substr(event_id_at(m.since - interval '1 minute'), 5) and event_id_at(m.since + interval '1 minute') and x.at = m.since offset 0) e
+		 cross join lateral jsonb_each(e.rows) r(tab, ids) cross join lateral jsonb_each(r.ids) k(id, row)
+	) `
 
 // forgotten marks what lost its working data, as the events say.
 func forgotten(ctx context.Context, tx pgx.Tx, head toldTable, tenants, ids []string, out map[Told]*audit.History) error {

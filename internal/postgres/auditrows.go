@@ -35,7 +35,7 @@ func (s *AuditLog) WalkRows(ctx context.Context, head, tenant string, after Told
 	var out RowsJudged
 	var last Told
 	err := s.atOneMoment(ctx, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `select `+t.tenant()+`, `+t.scope+` from `+t.name+` x where (`+t.tenant()+`, `+t.scope+`) > ($1, $2) and ($3 = '' or `+t.tenant()+` = $3)
+		rows, err := tx.Query(ctx, `select `+t.tenant()+`, `+t.scope+` from `+t.source()+` where (`+t.tenant()+`, `+t.scope+`) > ($1, $2) and ($3 = '' or `+t.tenant()+` = $3)
 			group by 1, 2 order by 1, 2 limit $4`, after.Tenant, after.ID, tenant, atMost)
 		if err != nil {
 			return err
@@ -134,7 +134,7 @@ func (s *AuditLog) Strays(ctx context.Context, tenant string) ([]RowProblem, err
 		}
 		up := toldNamed(t.under)
 		scope := "h.id = " + t.scope
-		sql := `select x.tenant_id, ` + t.id + ` from ` + t.source() + ` where ($1 = '' or x.tenant_id = $1) and not exists (select 1 from ` + up.name +
+		sql := `select x.tenant_id, ` + t.id + ` from ` + t.source() + ` where ($1 = '' or x.tenant_id = $1) and ` + t.scope + ` is not null and not exists (select 1 from ` + up.name +
 			` h where h.tenant_id = x.tenant_id and ` + scope + `) limit $2`
 		if t.from != "" { // its scope is another row's, which may be gone as well
 			sql = `select x.tenant_id, ` + t.id + ` from ` + t.name + ` x left join support_proposal p on p.tenant_id = x.tenant_id and p.id = x.proposal_id
@@ -175,7 +175,8 @@ func (s *AuditLog) Tenants(ctx context.Context) ([]string, error) {
 // atOneMoment runs fn in a transaction that only reads, and reads all of one moment.
 func (s *AuditLog) atOneMoment(ctx context.Context, fn func(pgx.Tx) error) error {
 	return pgx.BeginTxFunc(ctx, s.db.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `set local timezone to 'UTC'`); err != nil {
+		// Nothing here is worth compiling: it takes longer than to run.
+		if _, err := tx.Exec(ctx, `select set_config('timezone', 'UTC', true), set_config('jit', 'off', true)`); err != nil {
 			return err
 		}
 		return fn(tx)

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -32,7 +33,9 @@ func EventsSQL(origin string, f auditlog.Filter) (string, pgx.NamedArgs) { retur
 func ToldTables() []string {
 	var out []string
 	for _, t := range toldTables {
-		out = append(out, t.name)
+		if !slices.Contains(out, t.name) {
+			out = append(out, t.name)
+		}
 	}
 	return out
 }

@@ -2,7 +2,10 @@ package postgres_test
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -19,7 +22,6 @@ import (
 var untold = map[string]string{ //nolint:gochecknoglobals // a table.
 	"identifier":      "leads to an account, and proves nothing",
 	"attempt_counter": "counts what events tell of one by one",
-	"evidence":        "is told in its recovery's own row (ADR 0028)",
 	"assessment":      "repeats what was asked; what came of it is the recovery's plan, tier and hold",
 	"idempotency":     "is a sealed answer of a day",
 	"recovery_edge":   "is part of the schema",
@@ -102,4 +104,34 @@ func TestMigration_WhatStoodBeforeIsCarried(t *testing.T) {
 
 	_, err = w.root.Exec(t.Context(), `SET ROLE holdfast_service; INSERT INTO audit_event (tenant_id, id, at, actor_kind, action, subject, outcome) VALUES ('demo', 'evt_x', now(), 'system', 'audit.carried', 'acc_7', 'success')`)
 	require.ErrorContains(t, err, "42501", "the service justifies nothing by itself")
+}
+
+// R-175, R-176: nobody but the schema's owner says what rows became, whatever role or setting they come with; and an event tells rows of its own tenant.
+func TestTold_IsTheDatabasesWordAlone(t *testing.T) {
+	t.Parallel()
+	w := newScene(t)
+	login := "told_" + strings.ToLower(rand.Text())
+	w.exec(`CREATE ROLE ` + login + ` IN ROLE holdfast_service`) // as a node signs in that then takes the service's role
+	t.Cleanup(func() { _, _ = w.root.Exec(context.WithoutCancel(t.Context()), `DROP ROLE `+login) })
+	const event = `INSERT INTO audit_event (tenant_id, id, at, actor_kind, action, subject, outcome, details) VALUES `
+	_, err := w.root.Exec(t.Context(), `SET ROLE `+login+`; `+event+`('demo', 'evt_x', now(), 'system', 'audit.carried', 'acc_7', 'success', '{"rows": {}}')`)
+	require.ErrorContains(t, err, "42501")
+	tell := func(statements string) map[string]any {
+		var out map[string]any
+		require.NoError(t, pgx.BeginFunc(t.Context(), w.root, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(t.Context(), statements); err != nil {
+				return err
+			}
+			err := tx.QueryRow(t.Context(), `SELECT details - 'rows_nth' FROM audit_event WHERE id = 'evt_y'`).Scan(&out)
+			return errors.Join(err, tx.Conn().PgConn().Exec(t.Context(), `ROLLBACK; BEGIN`).Close())
+		}))
+		return out
+	}
+	require.Equal(t, map[string]any{"said": true}, tell(event+`('demo', 'evt_y', now(), 'system', 'account.updated', 'acc_7', 'success', '{"said": true, "rows": {"account": {"acc_7": {"aal": 1}}}, "rows_nth": 9, "rows_was": {}}')`))
+	require.Equal(t, map[string]any{}, tell(`SELECT set_config('holdfast.told', '["acc_7","account","acc_7",{"aal":1}]', false); `+
+		event+`('demo', 'evt_y', now(), 'system', 'account.updated', 'acc_7', 'success', '{}'); SELECT set_config('holdfast.told', '', false)`))
+	const two = `INSERT INTO tenant (id, name, created_at) VALUES ('other', 'Other', now());
+		INSERT INTO client_switch (tenant_id, subject, version, off, at, changed_by, reason) SELECT id, 'ai', 1, true, '2026-01-01Z', id, 'a test' FROM tenant WHERE id IN ('demo', 'other'); `
+	require.Equal(t, map[string]any{"rows": map[string]any{"client_switch": map[string]any{"ai/1": map[string]any{"off": true, "at": "2026-01-01T00:00:00+00:00", "changed_by": "other"}}}},
+		tell(two+event+`('other', 'evt_y', now(), 'system', 'clients.switched_off', 'ai', 'success', '{}')`))
 }
