@@ -54,7 +54,8 @@ func (r Report) OK() bool { return len(r.Problems) == 0 }
 const sealSlack = 10 * time.Minute
 
 const (
-	longestExportLine = 1 << 20
+	longestExportLine = 4 << 20 // an import of 500 accounts with ten addresses each has nearly one
+	batchBytes        = 1 << 20
 	progressEvery     = 100_000
 	batchLines        = 256
 )
@@ -223,7 +224,7 @@ func (v *verifier) body(in *bufio.Reader) error {
 		var err error
 		for err == nil {
 			b := batch{done: make(chan []judged, 1)}
-			for size := 0; len(b.lines) < batchLines && size < longestExportLine; {
+			for size := 0; len(b.lines) < batchLines && size < batchBytes; {
 				var text []byte
 				if text, err = readLine(in); err != nil {
 					break

@@ -90,7 +90,7 @@ func (b *begun) Write(ctx context.Context, w io.Writer) error {
 				return err
 			}
 		}
-		if len(records) < exportPage {
+		if len(records) == 0 {
 			break
 		}
 	}
@@ -122,9 +122,9 @@ func (b *begun) line(ctx context.Context, out *lines, prover *audit.Prover, r Re
 // WholeStore reads the whole log, of all tenants. It is the operator's and the auditor's at the database, never a tenant's.
 type WholeStore interface {
 	Checkpoint(ctx context.Context, origin string, cosignatures int) (Signed, error)
-	// Leaves gives leaves in their order with the events that are still there, from that index on and below size.
+	// Leaves gives leaves in their order with the events that are still there, from that index on and below size; none after the last one.
 	Leaves(ctx context.Context, origin string, from, size int64, atMost int) ([]Whole, error)
-	// Beside gives events that are in no leaf of the tree of that size, after that tenant and id.
+	// Beside gives events that are in no leaf of the tree of that size, after that tenant and id; none after the last one.
 	Beside(ctx context.Context, origin string, size int64, tenant, id string, atMost int) ([]audit.Entry, error)
 	// TellReading commits the event of a reading by whoever signed in to the database. When it fails nothing may be given out.
 	TellReading(ctx context.Context, r Reading) error
@@ -188,7 +188,7 @@ func WriteWhole(ctx context.Context, store WholeStore, origin string, keys []str
 			tenant, id = e.Event.Tenant, e.Event.ID
 			out.write(audit.LineOf(e, -1, nil, nil))
 		}
-		if len(page) < exportPage {
+		if len(page) == 0 {
 			break
 		}
 	}

@@ -185,7 +185,7 @@ func writeMonth(ctx context.Context, store RetireStore, c Signed, keys []string,
 			}
 			out.write(audit.LineOf(r.Entry, r.Index, r.Leaf, proof))
 		}
-		if out.err != nil || len(records) < exportPage {
+		if out.err != nil || len(records) == 0 {
 			out.end()
 			return n, out.flush()
 		}

@@ -76,12 +76,15 @@ func (s *AuditLog) Events(ctx context.Context, origin string, f auditlog.Filter,
 	sql, args := eventsSQL(origin, f)
 	err := s.db.inTx(ctx, func(p *pipeline) error {
 		var err error
-		if page.Records, err = readRecords(ctx, p, sql, args); err != nil {
+		var cut bool
+		if page.Records, cut, err = readRecords(ctx, p, sql, args); err != nil {
 			return err
 		}
 		if len(page.Records) > f.Limit {
-			page.Records = page.Records[:f.Limit]
-			page.Next = page.Records[f.Limit-1].Event.ID
+			page.Records, cut = page.Records[:f.Limit], true
+		}
+		if cut {
+			page.Next = page.Records[len(page.Records)-1].Event.ID
 		} else if page.RetiredBefore, err = retiredBefore(ctx, p); err != nil {
 			return err
 		}
@@ -98,7 +101,7 @@ func (s *AuditLog) Events(ctx context.Context, origin string, f auditlog.Filter,
 func (s *AuditLog) Event(ctx context.Context, origin, tenant, id string, reading audit.Event) (auditlog.Record, error) {
 	var out auditlog.Record
 	err := s.db.inTx(ctx, func(p *pipeline) error {
-		found, err := readRecords(ctx, p, recordSQL+`e.tenant_id = @tenant and e.id = @id`, pgx.NamedArgs{"origin": origin, "tenant": tenant, "id": id})
+		found, _, err := readRecords(ctx, p, recordSQL+`e.tenant_id = @tenant and e.id = @id`, pgx.NamedArgs{"origin": origin, "tenant": tenant, "id": id})
 		if err != nil {
 			return err
 		}
@@ -153,7 +156,7 @@ func (s *AuditLog) Record(ctx context.Context, reading audit.Event) error {
 func (s *AuditLog) Walk(ctx context.Context, origin string, f auditlog.Filter, after string, atMost int) ([]auditlog.Record, error) {
 	where, args := condition(origin, f)
 	args["after"], args["limit"] = after, atMost
-	out, err := readRecords(ctx, s.db.pool, recordSQL+where+" and e.id > @after order by e.id limit @limit", args)
+	out, _, err := readRecords(ctx, s.db.pool, recordSQL+where+" and e.id > @after order by e.id limit @limit", args)
 	return out, translate(err, "walk events")
 }
 
@@ -190,21 +193,24 @@ type rower interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-func readRecords(ctx context.Context, on rower, sql string, args pgx.NamedArgs) ([]auditlog.Record, error) {
+// readRecords reads events, and no more at once than memory is to hold: cut says that there may be others.
+func readRecords(ctx context.Context, on rower, sql string, args pgx.NamedArgs) (out []auditlog.Record, cut bool, err error) {
 	rows, err := on.Query(ctx, sql, args)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer rows.Close()
-	var out []auditlog.Record
-	for rows.Next() {
+	var read bytesRead
+	for !read.enough() && rows.Next() {
 		var r auditlog.Record
 		if r.Entry, err = scanEntry(rows, &r.Index, &r.Leaf); err != nil {
-			return nil, fmt.Errorf("decode event: %w", err)
+			return nil, false, fmt.Errorf("decode event: %w", err)
 		}
+		read.count(rows)
 		out = append(out, r)
 	}
-	return out, errors.Join(rows.Err())
+	rows.Close()
+	return out, read.enough(), errors.Join(rows.Err())
 }
 
 var _ auditlog.WholeStore = (*AuditLog)(nil)
@@ -225,13 +231,16 @@ func (s *AuditLog) Leaves(ctx context.Context, origin string, from, size int64, 
 	}
 	defer rows.Close()
 	var out []auditlog.Whole
-	for rows.Next() {
+	var read bytesRead
+	for !read.enough() && rows.Next() {
 		w, err := scanWhole(rows)
 		if err != nil {
 			return nil, translate(err, "read leaves")
 		}
+		read.count(rows)
 		out = append(out, w)
 	}
+	rows.Close()
 	return out, translate(rows.Err(), "read leaves")
 }
 
@@ -277,12 +286,15 @@ func (s *AuditLog) Beside(ctx context.Context, origin string, size int64, tenant
 	}
 	defer rows.Close()
 	var out []audit.Entry
-	for rows.Next() {
+	var read bytesRead
+	for !read.enough() && rows.Next() {
 		entry, err := scanEntry(rows)
 		if err != nil {
 			return nil, translate(err, "read events beside the log")
 		}
+		read.count(rows)
 		out = append(out, entry)
 	}
+	rows.Close()
 	return out, translate(rows.Err(), "read events beside the log")
 }

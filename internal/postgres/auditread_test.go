@@ -209,3 +209,37 @@ func (w *world) foundByIndex(name string, f auditlog.Filter) {
 	require.Positive(w.t, plans[0].Plan.Rows, "%s: %s", name, text)
 	require.Less(w.t, plans[0].Plan.Hit+plans[0].Plan.Read, 3000, "%s: pages that were looked at: %s", name, text)
 }
+
+// R-175, R-181: an event may tell of a whole import, and a page of a thousand of them is no page that memory holds: readers get what fits, and go on.
+func TestEvents_AreReadNoMoreAtOnceThanMemoryIsToHold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, err := w.root.Exec(t.Context(), `INSERT INTO audit_event (tenant_id, id, at, actor_kind, action, subject, outcome, details)
+		SELECT 'demo', 'evt_' || lpad(n::text, 26, '0'), now(), 'system', 'account.imported', 'demo', 'success', jsonb_build_object('said', repeat('x', 1000000)) FROM generate_series(1, 20) n`)
+	require.NoError(t, err)
+	page, cursor, err := list(w, auditlog.Filter{Tenant: "demo", Action: audit.AccountsImported, Limit: 100})
+	require.NoError(t, err)
+	require.Len(t, page, 9)
+	require.Equal(t, page[8].ID, cursor)
+	log, seen, after := postgres.NewAuditLog(w.db), 0, ""
+	for {
+		records, err := log.Walk(t.Context(), "test", auditlog.Filter{Tenant: "demo", Action: audit.AccountsImported}, after, 1000)
+		require.NoError(t, err)
+		if len(records) == 0 {
+			break
+		}
+		require.LessOrEqual(t, len(records), 9)
+		seen, after = seen+len(records), records[len(records)-1].Event.ID
+	}
+	require.Equal(t, 20, seen)
+	var beside int
+	for tenant, id := "", ""; ; {
+		entries, err := log.Beside(t.Context(), "test", 0, tenant, id, 1000)
+		require.NoError(t, err)
+		if len(entries) == 0 {
+			break
+		}
+		beside, tenant, id = beside+len(entries), entries[len(entries)-1].Event.Tenant, entries[len(entries)-1].Event.ID
+	}
+	require.GreaterOrEqual(t, beside, 20)
+}

@@ -74,7 +74,7 @@ func (s *AuditLog) TenantsOf(ctx context.Context, m auditlog.Month) ([]string, e
 
 // WalkMonth implements auditlog.RetireStore.
 func (s *AuditLog) WalkMonth(ctx context.Context, origin, tenant string, m auditlog.Month, after string, atMost int) ([]auditlog.Record, error) {
-	out, err := readRecords(ctx, s.db.pool, recordSQL+`e.tenant_id = @tenant and e.id >= @from and e.id < @until and e.id > @after order by e.id limit @limit`,
+	out, _, err := readRecords(ctx, s.db.pool, recordSQL+`e.tenant_id = @tenant and e.id >= @from and e.id < @until and e.id > @after order by e.id limit @limit`,
 		pgx.NamedArgs{"origin": origin, "tenant": tenant, "from": m.FromID, "until": m.UntilID, "after": after, "limit": atMost})
 	return out, translate(err, "walk a month")
 }

@@ -192,6 +192,20 @@ func scanEntry(rows pgx.Rows, more ...any) (audit.Entry, error) {
 	return entry, nil
 }
 
+// mostRead bounds the bytes of the events that are read at once: one that tells of an import has hundreds of kilobytes, and a page may have a thousand events.
+const mostRead = 8 << 20
+
+// bytesRead counts the bytes of the rows that were read.
+type bytesRead int
+
+func (r *bytesRead) count(rows pgx.Rows) {
+	for _, v := range rows.RawValues() {
+		*r += bytesRead(len(v))
+	}
+}
+
+func (r *bytesRead) enough() bool { return *r >= mostRead }
+
 // Unsealed implements auditlog.Sealing.
 func (t *sealing) Unsealed(ctx context.Context, atMost int) ([]audit.Entry, error) {
 	horizon := `and e.xact < pg_snapshot_xmin(pg_current_snapshot())`
@@ -207,15 +221,21 @@ func (t *sealing) Unsealed(ctx context.Context, atMost int) ([]audit.Entry, erro
 	defer rows.Close()
 	var out []audit.Entry
 	var xact string
-	for rows.Next() {
+	var read bytesRead
+	for !read.enough() && rows.Next() {
 		entry, err := scanEntry(rows, &xact)
 		if err != nil {
 			return nil, err
 		}
+		read.count(rows)
 		out = append(out, entry)
 	}
+	rows.Close()
 	if err := rows.Err(); err != nil {
 		return nil, err
+	}
+	if read.enough() {
+		atMost = len(out) // a batch that was cut short by the size of its events
 	}
 	t.reach(out, xact, atMost)
 	return out, nil
