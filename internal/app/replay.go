@@ -129,7 +129,7 @@ func (r *replaying) origins(ctx context.Context, tenant string) error {
 	after, err := r.log.YoungLeaves(ctx, originsKept)
 	for more := err == nil; more; more = err == nil && after != (postgres.Place{}) {
 		var lost []postgres.RowProblem
-		lost, after, err = r.log.LostOrigins(ctx, tenant, after, leafPage)
+		lost, after, err = r.log.LostOrigins(ctx, tenant, after, originsKept, leafPage)
 		r.take(postgres.RowsJudged{Problems: lost})
 	}
 	return err

@@ -28,16 +28,16 @@ func (s *AuditLog) YoungLeaves(ctx context.Context, within time.Duration) (Place
 }
 
 // LostOrigins names events after that place, among at most that many leaves, that say no more whence they came, though they did when they were sealed and
-// their account was not erased (R-182). It gives the last place, the zero Place at the end. An empty tenant means any.
-func (s *AuditLog) LostOrigins(ctx context.Context, tenant string, after Place, atMost int) ([]RowProblem, Place, error) {
+// their account was not erased (R-182). Events older than within are let be, however late they were sealed. It gives the last place, the zero Place at the end. An empty tenant means any.
+func (s *AuditLog) LostOrigins(ctx context.Context, tenant string, after Place, within time.Duration, atMost int) ([]RowProblem, Place, error) {
 	rows, err := s.db.pool.Query(ctx, `
 		with page as (select l.log_id, l.leaf_index, l.tenant_id, l.event_id, l.leaf from audit_leaf l
 		               where (l.log_id, l.leaf_index) > ($1, $2) order by l.log_id, l.leaf_index limit $3)
-		select p.log_id, p.leaf_index, p.tenant_id, p.event_id, p.leaf,
-		       exists (select 1 from audit_personal x where x.tenant_id = p.tenant_id and x.event_id = p.event_id)
+		select p.log_id, p.leaf_index, p.tenant_id, p.event_id, p.leaf, p.event_id < event_id_at(holdfast_now() - $5::interval)
+		    or exists (select 1 from audit_personal x where x.tenant_id = p.tenant_id and x.event_id = p.event_id)
 		    or exists (select 1 from audit_event e join audit_event gone on gone.tenant_id = e.tenant_id and gone.account_id = e.account_id and gone.action = $4
 		                where e.tenant_id = p.tenant_id and e.id = p.event_id)
-		  from page p order by 1, 2`, after.Log, after.Index, atMost, string(audit.AccountErased))
+		  from page p order by 1, 2`, after.Log, after.Index, atMost, string(audit.AccountErased), within)
 	if err != nil {
 		return nil, Place{}, translate(err, "look for origins")
 	}
