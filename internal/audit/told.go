@@ -29,6 +29,7 @@ type Telling struct {
 	Row       Row // nil when the row was deleted
 	Event     string
 	At        time.Time
+	Nth       int64  // in which order it was written
 	Is, Was   string // the digests of Row and of what the row was before the event's transaction; Was is empty for one that was not there, or that is carried
 }
 

@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -76,31 +78,29 @@ func (s *AuditLog) RowsToCarry(ctx context.Context, m auditlog.Month, head strin
 	return events, problems, translate(err, "carry rows on")
 }
 
-// carryRows makes the events that carry on the rows of a scope whose last telling lies in the month.
+// carryRows makes the events that carry on the rows of a scope whose last telling lies in the month. Each repeats one event's tellings in that event's
+// place in their order: a row that changes meanwhile is told after it, whichever of the two is written first.
 func carryRows(scope Told, recovery string, h *audit.History, held []audit.Held, m auditlog.Month) (out []audit.Event) {
-	rows, n := map[string]any{}, 0
-	flush := func() {
-		if n > 0 {
-			out = append(out, audit.Event{Tenant: scope.Tenant, Subject: scope.ID, Recovery: recovery, Details: map[string]any{audit.RowsDetail: rows}})
-		}
-		rows, n = map[string]any{}, 0
-	}
+	last := map[int64][]audit.Telling{}
 	for _, row := range held {
-		told, ok := h.Last(row.Table, row.ID)
-		if !ok || told.Event < m.FromID || told.Event >= m.UntilID {
-			continue
-		}
-		ids, _ := rows[row.Table].(map[string]any)
-		if ids == nil {
-			ids = map[string]any{}
-			rows[row.Table] = ids
-		}
-		ids[row.ID] = told.Row
-		if n++; n == rowsInEvent {
-			flush()
+		if told, ok := h.Last(row.Table, row.ID); ok && told.Event >= m.FromID && told.Event < m.UntilID {
+			last[told.Nth] = append(last[told.Nth], told)
 		}
 	}
-	flush()
+	for _, nth := range slices.Sorted(maps.Keys(last)) {
+		for some := range slices.Chunk(last[nth], rowsInEvent) {
+			rows := map[string]map[string]any{}
+			for _, t := range some {
+				if rows[t.Table] == nil {
+					rows[t.Table] = map[string]any{}
+				}
+				rows[t.Table][t.ID] = t.Row
+			}
+			out = append(out, audit.Event{
+				Tenant: scope.Tenant, Subject: scope.ID, Recovery: recovery, Details: map[string]any{audit.RowsDetail: rows, audit.RowsNthDetail: nth},
+			})
+		}
+	}
 	return out
 }
 

@@ -54,8 +54,7 @@ func hear(ctx context.Context, tx pgx.Tx, head toldTable, family []toldTable, sc
 	}
 	var s Told
 	var t audit.Telling
-	var nth int64
-	_, err = pgx.ForEachRow(rows, []any{&s.Tenant, &s.ID, &t.Table, &t.ID, &t.Row, &t.Event, &t.At, &t.Is, &t.Was, &nth}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&s.Tenant, &s.ID, &t.Table, &t.ID, &t.Row, &t.Event, &t.At, &t.Is, &t.Was, &t.Nth}, func() error {
 		out[s].Hear(t)
 		t.Row = nil
 		return nil

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -71,4 +72,39 @@ func TestRetire_RowsAreKeptAsLongAsTheLog(t *testing.T) {
 		require.Zero(t, get[int](s, `SELECT count(*) FROM `+table), table)
 	}
 	require.Empty(t, cleared())
+}
+
+// R-181: a row that the service changes while its month is retired is told after what is carried on of it, though its event was written before that.
+func TestRetire_ARowThatChangesMeanwhileIsToldAfterWhatIsCarried(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	const event = `INSERT INTO audit_event (tenant_id, id, at, actor_kind, action, subject, outcome) VALUES ('demo', event_id_now(), now(), 'system', 'account.replaced', 'acc_1', 'success')`
+	_, err := s.root.Exec(t.Context(), `INSERT INTO account (tenant_id, id, ref_hash, data_key, ref_sealed, population, aal, ial, created_at, changed_at)
+		VALUES ('demo', 'acc_1', sha256('1'), 'k', 's', 'consumer', 1, 0, now(), now()); `+event)
+	require.NoError(t, err)
+	owner, err := postgres.Open(t.Context(), postgres.Config{URL: s.url, MaxConns: 4})
+	require.NoError(t, err)
+	t.Cleanup(owner.Close)
+	store := postgres.NewAuditLog(owner)
+	months, err := store.Months(t.Context())
+	require.NoError(t, err)
+
+	tx, err := s.root.Begin(t.Context())
+	require.NoError(t, err)
+	defer tx.Rollback(context.WithoutCancel(t.Context())) //nolint:errcheck // it was committed, or the test has failed.
+	for _, sql := range []string{`UPDATE account SET aal = 2`, event} {
+		_, err = tx.Exec(t.Context(), sql)
+		require.NoError(t, err)
+	}
+	events, problems, err := store.RowsToCarry(t.Context(), months[0], "account", []postgres.Told{{Tenant: "demo", ID: "acc_1"}})
+	require.NoError(t, err)
+	require.Empty(t, problems)
+	require.Len(t, events, 1)
+	require.NoError(t, store.Carry(t.Context(), months[0].Name, "root", events))
+	require.NoError(t, tx.Commit(t.Context()))
+
+	found, _, err := store.WalkRows(t.Context(), "account", "", postgres.Told{}, 10)
+	require.NoError(t, err)
+	require.Equal(t, 1, found.Rows)
+	require.Empty(t, found.Problems)
 }
