@@ -3457,7 +3457,7 @@ type ListAuditEventsParams struct {
 	// Cursor The `next_cursor` of the page before.
 	Cursor *EventID `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Limit How many, 100 when left out.
+	// Limit At most how many, 100 when left out. A page of large events has fewer; there are more while there is a `next_cursor`.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
