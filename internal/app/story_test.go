@@ -220,7 +220,9 @@ func TestStrangers_LearnNothingOfARecovery(t *testing.T) {
 		apptest.Refused(t, a, http.StatusNotFound, client.ProblemCodeNotFound)
 		require.Equal(t, masked(b), masked(a))
 	}
-	require.Empty(t, apptest.Grown(before, s.Rows(t)), "nothing was changed")
+	require.Empty(t, grownBeside(before, s.Rows(t), "public.audit_event", "public.audit_personal"), "nothing was changed")
+	refusals := apptest.Query[int](t, s, `SELECT count(*) FROM audit_event WHERE action = 'authorisation.failed'`)
+	require.Equal(t, before["public.audit_event"]+refusals, s.Rows(t)["public.audit_event"], "and nothing was written but who tried what is not for them (R-172)")
 	require.Equal(t, http.StatusOK, c.Answer(t, ch.ID, code).Status, "the claimant goes on")
 }
 

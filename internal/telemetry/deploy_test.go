@@ -66,8 +66,14 @@ func TestRulesAndDashboards_AskForWhatIsExported(t *testing.T) {
 	for _, name := range []string{"holdfast", "audit"} {
 		rules, err := os.ReadFile(filepath.Join(root, "alerts", name+".yaml"))
 		require.NoError(t, err)
-		tests, err := os.ReadFile(filepath.Join(root, "alerts", name+"_test.yaml"))
+		files, err := filepath.Glob(filepath.Join(root, "alerts", name+"*_test.yaml"))
 		require.NoError(t, err)
+		var tests []byte
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			tests = append(tests, text...)
+		}
 		alerts := regexp.MustCompile(`- alert: (\w+)`).FindAllStringSubmatch(string(rules), -1)
 		require.NotEmpty(t, alerts)
 		for _, a := range alerts {
