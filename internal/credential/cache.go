@@ -133,3 +133,10 @@ func (l *lately) first(what string, now time.Time) bool {
 	l.at[what] = now
 	return true
 }
+
+// failed forgets a report that was not written after all: the next of the same is reported.
+func (l *lately) failed(what string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.at, what)
+}

@@ -1,11 +1,16 @@
 package credential
 
 import (
+	"context"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast/holdfast/internal/audit"
+	"github.com/holdfast/holdfast/internal/clock"
+	"github.com/holdfast/holdfast/internal/fault"
 )
 
 func TestCache_IsBoundedAndDropsWhatIsOverFirst(t *testing.T) {
@@ -50,4 +55,30 @@ func TestTouched_IsBoundedAndGivesEachOnce(t *testing.T) {
 	}
 	require.Len(t, u.take(), maxRemembered)
 	require.Empty(t, u.take())
+}
+
+// failingOnce is a store that cannot write the first report.
+type failingOnce struct {
+	Store
+	asked int
+}
+
+func (s *failingOnce) Report(context.Context, func(time.Time) audit.Event) error {
+	if s.asked++; s.asked == 1 {
+		return fault.Of(fault.CodeUnavailable)
+	}
+	return nil
+}
+
+// a refusal that could not be written down is written by the next of the same, and only then not again.
+func TestReport_ThatFailedIsNone(t *testing.T) {
+	t.Parallel()
+	store := &failingOnce{}
+	s := &Clients{Config: Config{Store: store, Clock: clock.Fixed(time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC))}, reported: newLately()}
+	p := Principal{Tenant: "acme", Client: "cli_1", Credential: "k"}
+	try := func() error { return s.ReportRefused(t.Context(), p, "req", "GET /v1/clients", fault.CodeForbidden) }
+	require.Equal(t, fault.CodeUnavailable, fault.CodeOf(try()))
+	require.NoError(t, try())
+	require.NoError(t, try())
+	require.Equal(t, 2, store.asked)
 }

@@ -15,10 +15,7 @@ const reportEvery = time.Minute
 // ReportInteractiveUse writes down that a machine's credential came from a browser: a person is using it. The signs
 // are names of headers. It is the caller's to refuse the request, whatever becomes of the report.
 func (s *Clients) ReportInteractiveUse(ctx context.Context, p Principal, requestID string, signs []string) error {
-	if !s.reported.first(p.Client+"/"+p.Credential, s.Clock.Now()) {
-		return nil
-	}
-	err := s.Store.Report(ctx, func(now time.Time) audit.Event {
+	err := s.report(ctx, p.Client+"/"+p.Credential, func(now time.Time) audit.Event {
 		return audit.Event{
 			ID: secret.NewID("evt", now, s.Rand), Tenant: p.Tenant, At: now, Actor: p.Actor(), Action: audit.ClientInteractiveUse, Subject: p.Client,
 			Outcome: audit.Failure, Reason: "interactive_use", RequestID: requestID,
@@ -31,9 +28,6 @@ func (s *Clients) ReportInteractiveUse(ctx context.Context, p Principal, request
 // ReportRefused writes down that a known principal asked for what is not for them (R-172, ASVS 16.3.2): the route, and the code of why. The same
 // of one principal is written once a minute by a node. It is the caller's to refuse the request, whatever becomes of the report.
 func (s *Clients) ReportRefused(ctx context.Context, p Principal, requestID, route string, why fault.Code) error {
-	if !s.reported.first(p.Tenant+"/"+p.Name()+"/"+p.Credential+"/"+route+"/"+string(why), s.Clock.Now()) {
-		return nil
-	}
 	tenant := p.Tenant
 	if tenant == "" { // a person who serves several, and asked for another
 		tenant = everyTenant
@@ -42,11 +36,23 @@ func (s *Clients) ReportRefused(ctx context.Context, p Principal, requestID, rou
 	if !p.Human() {
 		details["credential"], details["kind"] = p.Credential, string(p.Kind)
 	}
-	err := s.Store.Report(ctx, func(now time.Time) audit.Event {
+	err := s.report(ctx, p.Tenant+"/"+p.Name()+"/"+p.Credential+"/"+route+"/"+string(why), func(now time.Time) audit.Event {
 		return audit.Event{
 			ID: secret.NewID("evt", now, s.Rand), Tenant: tenant, At: now, Actor: p.Actor(), Action: audit.AuthorisationFailed, Subject: p.Name(),
 			Outcome: audit.Failure, Reason: string(why), RequestID: requestID, Details: details,
 		}
 	})
 	return fault.Wrap(err, "report refusal")
+}
+
+// report writes an event unless the same was written lately. One that could not be written has not been: the next request tries again.
+func (s *Clients) report(ctx context.Context, what string, event func(now time.Time) audit.Event) error {
+	if !s.reported.first(what, s.Clock.Now()) {
+		return nil
+	}
+	err := s.Store.Report(ctx, event)
+	if err != nil {
+		s.reported.failed(what)
+	}
+	return err
 }
