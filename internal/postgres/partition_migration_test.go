@@ -26,20 +26,7 @@ func TestMigration_ALogBecomesItsFirstPartition(t *testing.T) {
 	require.Len(t, names, 1)
 	version, err := strconv.ParseInt(strings.Split(names[0], "_")[0], 10, 64)
 	require.NoError(t, err)
-	url := pgtest.URLWith(t, func(ctx context.Context, url string) error {
-		pc, err := pgx.ParseConfig(url)
-		if err != nil {
-			return err
-		}
-		db := stdlib.OpenDB(*pc)
-		defer func() { _ = db.Close() }()
-		provider, err := goose.NewProvider(goose.DialectPostgres, db, migrations.FS, goose.WithDisableGlobalRegistry(true))
-		if err != nil {
-			return err
-		}
-		_, err = provider.UpTo(ctx, version-1)
-		return err
-	}, "before "+names[0])
+	url := migratedTo(t, version-1)
 	w := &scene{t: t, url: url, root: pgtest.Pool(t, url)}
 	w.exec(`INSERT INTO audit_event (tenant_id, id, at, actor_kind, action, subject, recovery_id, recovery_version, to_state, outcome, salt)
 		SELECT 'demo', 'evt_01k' || lpad(i::text, 23, '0'), now() - interval '1 hour', 'client', 'x', 'rcv_' || i % 500, 'rcv_' || i % 500, 1 + i / 500, 'verifying', 'success', uuid_send(gen_random_uuid())
@@ -61,4 +48,23 @@ func TestMigration_ALogBecomesItsFirstPartition(t *testing.T) {
 	require.ErrorContains(t, err, "audit_event_version")
 	_, err = w.root.Exec(t.Context(), `DELETE FROM audit_event_before`)
 	require.ErrorContains(t, err, "audit events admit no DELETE")
+}
+
+// migratedTo gives a database of its own with the schema as it was after that migration.
+func migratedTo(t *testing.T, version int64) string {
+	t.Helper()
+	return pgtest.URLWith(t, func(ctx context.Context, url string) error {
+		pc, err := pgx.ParseConfig(url)
+		if err != nil {
+			return err
+		}
+		db := stdlib.OpenDB(*pc)
+		defer func() { _ = db.Close() }()
+		provider, err := goose.NewProvider(goose.DialectPostgres, db, migrations.FS, goose.WithDisableGlobalRegistry(true))
+		if err != nil {
+			return err
+		}
+		_, err = provider.UpTo(ctx, version)
+		return err
+	}, "migrated to "+strconv.FormatInt(version, 10))
 }

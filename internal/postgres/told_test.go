@@ -9,13 +9,10 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast/holdfast/internal/postgres"
 	"github.com/holdfast/holdfast/internal/postgres/pgtest"
-	"github.com/holdfast/holdfast/migrations"
 )
 
 // untold says of each table that no event tells of why that is.
@@ -68,20 +65,7 @@ func TestTold_IsEveryTableThatDoesNotSayWhyNot(t *testing.T) {
 // What stood before anything was told is taken over as it stands, and named from then on when it is changed.
 func TestMigration_WhatStoodBeforeIsCarried(t *testing.T) {
 	t.Parallel()
-	url := pgtest.URLWith(t, func(ctx context.Context, url string) error {
-		pc, err := pgx.ParseConfig(url)
-		if err != nil {
-			return err
-		}
-		db := stdlib.OpenDB(*pc)
-		defer func() { _ = db.Close() }()
-		provider, err := goose.NewProvider(goose.DialectPostgres, db, migrations.FS, goose.WithDisableGlobalRegistry(true))
-		if err != nil {
-			return err
-		}
-		_, err = provider.UpTo(ctx, 30)
-		return err
-	}, "before events tell of rows")
+	url := migratedTo(t, 30)
 	w := &scene{t: t, url: url, root: pgtest.Pool(t, url)}
 	w.exec(`INSERT INTO tenant (id, name, created_at) VALUES ('demo', 'Demo', now())`)
 	w.exec(`INSERT INTO account (tenant_id, id, ref_hash, data_key, ref_sealed, population, aal, ial, created_at, changed_at)
